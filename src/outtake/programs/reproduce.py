@@ -13,6 +13,7 @@ from outtake.config.resume_config import load_reproduced_config
 from outtake.core.errors import ConfigError
 from outtake.core.files import write_json
 from outtake.core.json_files import read_json_lines, read_json_object
+from outtake.programs.run_places import name_run_folder
 from outtake.programs.train import train
 from outtake.runs.environment import describe_environment
 from outtake.runs.metrics_diff import first_mismatch, read_records
@@ -46,7 +47,7 @@ def reproduce(
     """
     old = find_run_folder(str(cfg.reproduce))
     saved = load_reproduced_config(cfg, old.path, overrides)
-    new = RunFolder(run_dir or Path(saved.paths.runs).expanduser() / str(saved.name))
+    new = RunFolder(name_run_folder(saved, run_dir))
     if global_rank() or LAUNCHED_RANKS in os.environ:
         return train(saved, new.path, overrides)  # one process compares
     # All that is compared is read before the hours of a training.

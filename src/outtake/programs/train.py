@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pytorch_lightning import Trainer, seed_everything
 
 from outtake.config.build_data import build_data
@@ -28,12 +28,13 @@ from outtake.config.resume_config import (
 )
 from outtake.config.schema import parse
 from outtake.config.train_schema import TrainOptions
-from outtake.core.errors import CheckpointError, ConfigError, RankLostError
+from outtake.core.errors import ConfigError, RankLostError
 from outtake.core.files import check_folder
 from outtake.data.datamodule import DataModule
 from outtake.data.further_inputs import get_further_inputs
 from outtake.data.labelled_clip import get_labelled_clip
 from outtake.programs.library_warnings import quiet_libraries
+from outtake.programs.run_places import find_resume_folder, name_run_folder, require_name
 from outtake.programs.train_folds import train_folds
 from outtake.programs.trainer_setup import (
     check_objective,
@@ -58,18 +59,14 @@ from outtake.sweeps.trial_callback import finish_trial
 from outtake.training import collectives
 from outtake.training.callbacks.early_stopping import check_monitored
 from outtake.training.callbacks.throughput import Throughput
-from outtake.training.checkpoint_files import LAST_CHECKPOINT, PREVIOUS_CHECKPOINT, latest_valid
+from outtake.training.checkpoint_files import latest_valid
 from outtake.training.distributed.launch_environment import (
     LAUNCHED_RANKS,
     DistributedEnv,
     check_devices,
     detect_env,
 )
-from outtake.training.distributed.launcher import (
-    RUN_DIR_VARIABLE,
-    RankStoppedBySignal,
-    launch_ranks,
-)
+from outtake.training.distributed.launcher import RankStoppedBySignal, launch_ranks
 from outtake.training.initial_weights import describe_matches, load_into_members
 from outtake.training.parameter_groups import ParameterOptions
 from outtake.training.probe_network import check_network_output, iter_foreign_networks
@@ -101,11 +98,10 @@ def train(
         raise ConfigError(
             "reproduce= is for outtake train, or reproduce() of outtake.programs.reproduce"
         )
-    own = os.environ.get(RUN_DIR_VARIABLE) or run_dir or Path(cfg.paths.runs) / str(cfg.name)
-    own_folder = Path(own).expanduser()
+    own_folder = name_run_folder(cfg, run_dir)
     if cfg.folds and cfg.fold is None:
         if cfg.resume == RESUME_AUTO and run_dir is None:
-            _require_name(cfg)
+            require_name(cfg)
         parse(TrainOptions, resolve_config(cfg))
         return train_folds(cfg, own_folder, overrides, train)
     resumed = find_resume_folder(cfg, own_folder, has_fixed_name=run_dir is not None)
@@ -154,7 +150,7 @@ def _train_in_process(
         check_folder(folder.path)
         folder.create(resume=resume, restart_empty=cfg.resume == RESUME_AUTO)
     try:
-        last = latest_valid(_resume_checkpoints(folder)) if resume else None
+        last = latest_valid(folder.resume_checkpoints()) if resume else None
         if last is not None:
             check_epoch_kept(cfg, folder.path, last)
             task.resumption = read_resumption(last)
@@ -278,43 +274,6 @@ def _launch_ranks(env: DistributedEnv, folder: RunFolder, objective: str) -> flo
     if code:
         raise SystemExit(code)
     return float(find_best_record(folder.metrics, objective).get(objective, 0.0))
-
-
-def find_resume_folder(cfg: DictConfig, own_folder: Path, *, has_fixed_name: bool) -> Path | None:
-    """Return the folder of the run to resume, None for a run that begins.
-
-    Args:
-        cfg: The config, in which ``resume`` is null, a run folder, or ``auto``: this command's own
-            run, if it has saved anything.
-        own_folder: The run folder that this command has by itself.
-        has_fixed_name: Whether the same command would have it again, whatever ``name`` is.
-
-    Raises:
-        CheckpointError: The folder that was given holds no checkpoint to resume from.
-        ConfigError: ``resume`` is ``auto``, and the name of the run is the time.
-    """
-    if not cfg.resume:
-        return None
-    automatic = cfg.resume == RESUME_AUTO
-    if automatic and not has_fixed_name:
-        _require_name(cfg)
-    folder = own_folder if automatic else Path(cfg.resume).expanduser()
-    if any(path.is_file() for path in _resume_checkpoints(RunFolder(folder))):
-        return folder
-    if automatic:
-        return None
-    raise CheckpointError(
-        f"resume={folder}: no checkpoints/last.ckpt there; give the run folder of outtake train"
-    )
-
-
-def _require_name(cfg: DictConfig) -> None:
-    if OmegaConf.is_interpolation(cfg, "name"):
-        raise ConfigError("resume=auto: the run needs a name of its own to find again: name=NAME")
-
-
-def _resume_checkpoints(folder: RunFolder) -> list[Path]:
-    return [folder.checkpoints / LAST_CHECKPOINT, folder.checkpoints / PREVIOUS_CHECKPOINT]
 
 
 def _load_begun_config(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConfig:
