@@ -6,9 +6,14 @@ import errno
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from hydra.errors import HydraException
+from hydra.types import RunMode
 
+from outtake.core.errors import ConfigError
+from outtake.programs import command_line
 from outtake.programs.command_line import DEBUG_VARIABLE, explain_error, run_program
 
 
@@ -55,3 +60,26 @@ def test_names_that_are_too_long_are_said_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2 and not done.stdout and not list(tmp_path.iterdir())
     assert done.stderr.startswith("error: aaa") and done.stderr.count("\n") == 1
     assert ".mp4: File name too long" in done.stderr
+
+
+SECRET = "c4n4ry-5up3r"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (HydraException("Could not override 'optimzer.lr'."), 2, "error: optimzer.lr: no such"),
+        (ConfigError("n=0: must be 1"), 2, "error: n=0: must be 1"),
+        (ZeroDivisionError(f"postgresql://u:{SECRET}@h/db"), 1, "ZeroDivisionError"),
+    ],
+)
+def test_hydra_has_no_occasion_to_print_all_overrides(
+    error: Exception, code: int, said: str, monkeypatch, capsys
+) -> None:
+    running = SimpleNamespace(mode=RunMode.RUN)
+    monkeypatch.setattr(command_line, "HydraConfig", SimpleNamespace(get=lambda: running))
+    with pytest.raises(SystemExit) as ended, command_line.print_user_errors():
+        raise error
+    printed = capsys.readouterr().err
+    assert ended.value.code == code and said in printed and SECRET not in printed
+    assert code == 1 or len(printed.splitlines()) == 1

@@ -22,7 +22,8 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
     """Read overrides that an experiment file can express.
 
     Raises:
-        ConfigError: An override cannot be read, deletes a key, or has several values.
+        ConfigError: An override cannot be read, deletes a key that is no group, or has several
+            values.
     """
     found = []
     for text in overrides:
@@ -33,7 +34,7 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
                 f"{text}: cannot be read as KEY=VALUE or GROUP=OPTION; quote what has spaces or "
                 f"commas, as in {quote_override(text)}"
             ) from error
-        if override.is_delete():
+        if override.is_delete() and (not _is_group(override.key_or_group) or override.value()):
             raise ConfigError(
                 f"{text}: an experiment file cannot delete a key, so best.yaml could not express "
                 "it; set the key to null, or a group to none"
@@ -57,9 +58,9 @@ def render_experiment(overrides: Sequence[str], comment: str) -> str:
     groups: dict[str, Any] = {}
     keys: dict[str, Any] = {}
     for override in parse_overrides(overrides):
-        key = override.get_key_element().lstrip("+")
+        key = override.get_key_element().lstrip("+~")
         if _is_group(key):
-            groups[key] = override.value()
+            groups[key] = override.value()  # of one that is left out, null
         else:
             keys[key] = override.value()
     defaults: list[Any] = []

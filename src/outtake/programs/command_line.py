@@ -29,14 +29,22 @@ from outtake.config.plain_arguments import ArgumentRules, spell_out
 from outtake.config.schema import nearest_key
 from outtake.core.errors import OuttakeError, Terminated
 from outtake.core.override_text import quote_override
+from outtake.core.redact import redact
 from outtake.core.trees import flatten
 from outtake.programs.output_streams import install_lasting_streams
 from outtake.programs.print_help import asks_for_help, print_help
 
 DEBUG_VARIABLE = "OUTTAKE_DEBUG"
+UNFORESEEN_ERROR_EXIT_CODE = 1
 USER_ERROR_EXIT_CODE = 2
 INTERRUPTED_EXIT_CODE = 130
 TERMINATED_EXIT_CODE = 143
+# Keys of a training that name files and folders.
+TRAIN_PATHS = (
+    "data.root", "data.source.root", "data.source.images", "data.source.masks",
+    "data.source.classes", "data.source.csv", "init_from", "resume", "reproduce",
+    "paths.data", "paths.runs",
+)  # fmt: skip
 
 
 def argument_rules(name: str, **rules: Any) -> ArgumentRules:
@@ -121,10 +129,11 @@ def _format_warning(
 
 @contextmanager
 def print_user_errors() -> Iterator[None]:
-    """End a single run at an error of the user or the system, inside a ``@hydra.main`` function.
+    """End a single run at an error, inside a ``@hydra.main`` function.
 
-    Hydra would print a line of its own about the job first. In a multirun it does, since that line
-    names the job, and the other jobs continue. Secrets in Hydra's record of it are hidden.
+    Hydra would print a line of its own about the job first, with all overrides, and a password may
+    be among them. In a multirun it does, since that line names the job, and the other jobs
+    continue. Secrets in Hydra's record of it are hidden.
     """
     try:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -132,15 +141,17 @@ def print_user_errors() -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise
-    except (OuttakeError, OmegaConfBaseException, OSError) as error:
+    except Exception as error:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
-        exit_with_error(error)
+        if isinstance(error, OuttakeError | HydraException | OmegaConfBaseException | OSError):
+            exit_with_error(error)
+        sys.stderr.write(redact(traceback.format_exc()))
+        sys.exit(UNFORESEEN_ERROR_EXIT_CODE)
 
 
 def _redact_file(record: Path) -> None:
     from outtake.core.files import replace_text
-    from outtake.core.redact import redact
 
     if record.is_file():
         replace_text(record, redact(record.read_text()))

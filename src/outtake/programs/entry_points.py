@@ -9,7 +9,12 @@ from importlib.metadata import version
 
 from outtake.config.schema import explain_unknown_key
 from outtake.core.errors import ConfigError
-from outtake.programs.command_line import argument_rules, exit_with_error, run_program
+from outtake.programs.command_line import (
+    TRAIN_PATHS,
+    argument_rules,
+    exit_with_error,
+    run_program,
+)
 from outtake.programs.hydra_programs import (
     TRIAL_OVERRIDES,
     call_cluster,
@@ -29,22 +34,15 @@ from outtake.programs.hydra_programs import (
     call_watch,
 )
 
-# Keys of a data set that name files and folders.
-_TRAIN_PATHS = (
-    "data.root", "data.source.root", "data.source.images", "data.source.masks",
-    "data.source.classes", "data.source.csv", "init_from", "resume", "reproduce",
-    "paths.data", "paths.runs",
-)  # fmt: skip
-
 
 def run_train() -> None:
     """Train a network: ``outtake train data=camvid model=fcn8s``."""
-    run_program(call_train, argument_rules("train", paths=_TRAIN_PATHS))
+    run_program(call_train, argument_rules("train", paths=TRAIN_PATHS))
 
 
 def run_evaluate() -> None:
     """Score a checkpoint: ``outtake evaluate checkpoint=runs/NAME split=val``."""
-    paths = ("checkpoint", "baseline", "output", *_TRAIN_PATHS)
+    paths = ("checkpoint", "baseline", "output", *TRAIN_PATHS)
     run_program(call_evaluate, argument_rules("evaluate", paths=paths))
 
 
@@ -128,22 +126,22 @@ def run_export() -> None:
 
 def run_soup() -> None:
     """Average the weights of networks: ``outtake soup checkpoint=[A,B] output=NAME.ckpt``."""
-    run_program(call_soup, argument_rules("soup", paths=("checkpoint", "output", *_TRAIN_PATHS)))
+    run_program(call_soup, argument_rules("soup", paths=("checkpoint", "output", *TRAIN_PATHS)))
 
 
 def run_verify() -> None:
     """List all defects of a data set: ``outtake verify data=folder data.root=PATH``."""
-    run_program(call_verify, argument_rules("verify", paths=("output", *_TRAIN_PATHS)))
+    run_program(call_verify, argument_rules("verify", paths=("output", *TRAIN_PATHS)))
 
 
 def run_pack() -> None:
     """Write a data set as shards: ``outtake pack data=folder data.root=PATH output=FOLDER``."""
-    run_program(call_pack, argument_rules("pack", paths=("output", *_TRAIN_PATHS)))
+    run_program(call_pack, argument_rules("pack", paths=("output", *TRAIN_PATHS)))
 
 
 def run_preview() -> None:
     """Draw samples of a data set: ``outtake preview data=folder data.root=PATH``."""
-    run_program(call_preview, argument_rules("preview", paths=("output", *_TRAIN_PATHS)))
+    run_program(call_preview, argument_rules("preview", paths=("output", *TRAIN_PATHS)))
 
 
 def run_watch() -> None:

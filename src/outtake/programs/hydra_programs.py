@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from outtake.config.compose import CONF_DIR
 from outtake.core.errors import ConfigError
-from outtake.programs.command_line import hydra_run_dir, print_user_errors
+from outtake.programs.command_line import exit_with_error, hydra_run_dir, print_user_errors
 
 _CONF = str(CONF_DIR)
 DEFECTS_EXIT_CODE = 1
@@ -108,11 +108,15 @@ def call_sweep(cfg: DictConfig) -> None:
     """Search settings."""
     with print_user_errors():
         from outtake.programs.sweep import run_sweep
+        from outtake.programs.trial_overrides import read_trial_words
 
         if HydraConfig.get().mode == RunMode.MULTIRUN:
-            raise ConfigError("-m: a sweep runs many trials by itself; leave -m out")
+            # Raised, Hydra would print all overrides: the address of a storage may be among them.
+            exit_with_error(ConfigError("-m: a sweep runs many trials by itself; leave -m out"))
         option = HydraConfig.get().runtime.choices.get("sweep")
-        run_sweep(cfg, option, sys.argv[1:], TRIAL_OVERRIDES)
+        # The words for a program of the user's own are left as they are.
+        words = TRIAL_OVERRIDES if cfg.command else read_trial_words(TRIAL_OVERRIDES)
+        run_sweep(cfg, option, sys.argv[1:], words)
 
 
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="export")

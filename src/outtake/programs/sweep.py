@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from outtake.config.compose import CONF_DIR, program_command
-from outtake.config.experiment_file import parse_overrides
+from outtake.config.group_overrides import settle_group_overrides
 from outtake.config.instantiate import unresolved_config
 from outtake.config.program_options import SweepOptions, read_options
 from outtake.core.cpu import usable_processors
@@ -29,6 +29,7 @@ try:
     import optuna
     import psutil  # noqa: F401  - the driver's processes need it; named here if it is missing
 
+    from outtake.programs.trial_overrides import check_trial_config, refuse_chosen_keys
     from outtake.sweeps.driver import Driver
     from outtake.sweeps.driver_lock import acquire_lock
     from outtake.sweeps.gpu_assignment import assign_gpus
@@ -139,7 +140,7 @@ def make_sweep_config(
     folder = options.paths.runs / "sweeps" / name
     fixed = [*(options.fixed or []), *trial_overrides]
     parameters = parse_space(options.space)
-    _refuse_chosen_keys(fixed, parameters)
+    refuse_chosen_keys(fixed, parameters, own_program=options.command is not None)
     return SweepConfig(
         name=name,
         folder=folder,
@@ -160,19 +161,6 @@ def make_sweep_config(
         threads=_threads_per_trial(options.threads, options.n_jobs),
         resume_command=_resume_command(arguments, trial_overrides),
     )
-
-
-def _refuse_chosen_keys(fixed: Sequence[str], parameters: Sequence[Parameter]) -> None:
-    """Refuse overrides of all trials whose value the sweep itself chooses for each."""
-    searched = {parameter.key.lstrip("+"): parameter.name for parameter in parameters}
-    for text, override in zip(fixed, parse_overrides(fixed), strict=True):
-        key = override.get_key_element().lstrip("+")
-        if key in searched:
-            raise ConfigError(
-                f"{text}: space.{searched[key]} searches this key; leave out one of the two"
-            )
-        if key == "name":
-            raise ConfigError(f"{text}: each trial is named by its number; name the sweep instead")
 
 
 def _optuna_class(option: str | Mapping[str, Any] | None, default: str) -> Mapping[str, Any]:
@@ -200,6 +188,7 @@ def check_overrides(sweep: SweepConfig) -> None:
     """Compose the config of a trial for every choice and every end of a range.
 
     Raises:
+        ConfigError: A trial would not be a run in its own folder.
         HydraException: ``outtake train`` does not have a key or an option.
     """
     first = {p.name: p.representative_values()[0] for p in sweep.parameters}
@@ -207,8 +196,11 @@ def check_overrides(sweep: SweepConfig) -> None:
     for parameter in sweep.parameters:
         tried += [first | {parameter.name: value} for value in _values_to_compose(parameter)]
     with _nested_compose():
+        usual = hydra.compose("train")
         for params in tried:
-            hydra.compose("train", overrides=[*sweep.overrides(params), "name=trial"])
+            overrides = [*sweep.overrides(params), "name=trial"]
+            cfg = hydra.compose("train", settle_group_overrides(overrides, CONF_DIR))
+            check_trial_config(cfg, usual)
 
 
 def _values_to_compose(parameter: Parameter) -> list[Any]:
