@@ -284,6 +284,9 @@ def composed_with(folder: Path, overrides: list[str]) -> dict:
         ["model=fpn", "+model.decoder_pyramid_channels=64", "data.crop=[64,96]", "scheduler=poly"],
         ["optimizer.lr=0.1", "optimizer.lr=0.2", "+note='it\\'s, x=1'", "++data.workers=0"],
         ["data=folder", "data.root=${paths.data}/mine", "channels_last=false", "logger=none"],
+        ["experiment=camvid", "~augment", "~scheduler"],
+        ["+note='1e-3'", "+tags=['1_000','on','2026-01-01','0x1f']", "+group='it: is'"],
+        ["note='\\${seed}'", "data.root=${paths.data}/a b"],
     ],
 )
 def test_an_experiment_file_says_what_the_overrides_say(

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 
 from outtake.config.compose import CONF_DIR
 from outtake.core.errors import ConfigError
@@ -74,7 +74,9 @@ def render_experiment(overrides: Sequence[str], comment: str) -> str:
         _set_nested(tree, key, value)
     lines = ["# @package _global_", *(f"# {line}" for line in comment.splitlines())]
     document = redact_tree({"defaults": defaults, **tree})
-    return "\n".join([*map(redact, lines), yaml.safe_dump(document, sort_keys=False, width=100)])
+    # Hydra's parser takes some texts for numbers that PyYAML would leave without quotes, as 1e-3.
+    text = OmegaConf.to_yaml(OmegaConf.create(document), resolve=False)
+    return "\n".join([*map(redact, lines), text])
 
 
 def write_experiment(path: Path, overrides: Sequence[str], comment: str) -> None:
