@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import shutil
 import statistics
@@ -246,3 +247,42 @@ def test_the_exit_code_says_whether_two_runs_differ(
     assert call_compare(monkeypatch, "--diff", runs / "a0", runs / "a0") == 0
     with pytest.raises(ConfigError, match="holds 8 runs"):
         call_compare(monkeypatch, "--diff", runs / "a0", runs)
+
+
+@pytest.mark.parametrize(
+    "further",
+    [
+        ["--output", "d.html"],
+        ["--tag", "x"],
+        ["--group", "x"],
+        ["--where", "seed=0"],
+        ["--csv", "-"],
+    ],
+)
+def test_what_would_have_no_effect_beside_a_difference_is_refused(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, further: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f"{further[0]}: has no effect beside --diff"):
+        call_compare(monkeypatch, "--diff", runs / "a0", runs / "fast", *further)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_setting_that_no_run_has_is_no_empty_answer(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match=r"did you mean optimizer\.lr"):
+        call_compare(monkeypatch, runs, "--where", "optimzer.lr=0.01", "--csv", "-")
+
+
+def test_a_name_that_is_no_text_is_written_escaped(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = tmp_path / "odd"
+    shutil.copytree(runs / "a0", odd / os.fsdecode(b"bad\xff"))
+    monkeypatch.chdir(tmp_path)
+    given = ["--csv", "o.csv", "--json", "o.json", "--output", "o.html"]
+    assert call_compare(monkeypatch, odd, *given) == 0
+    assert "\nbad\\udcff," in (tmp_path / "o.csv").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "o.json").read_text())[0]["name"] == "bad\udcff"
+    assert (tmp_path / "o.html").is_file()

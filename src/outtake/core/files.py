@@ -104,8 +104,11 @@ def remove_file(path: Path) -> bool:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a text file by :func:`replace_file`."""
-    replace_file(path, lambda file: file.write(text.encode()))
+    r"""Write a text file by :func:`replace_file`.
+
+    It is UTF-8 whatever the text holds: bytes of a file's name that are no text become ``\udcff``.
+    """
+    replace_file(path, lambda file: file.write(text.encode(errors="backslashreplace")))
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:

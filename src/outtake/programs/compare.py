@@ -67,8 +67,8 @@ def read_runs(paths: Sequence[Path], chosen: RunFilter = SHOWN_RUNS) -> list[Run
     """Read the runs in some folders.
 
     Raises:
-        ConfigError: A path does not exist, none is a folder, no run is left, or none has logged
-            anything.
+        ConfigError: A path does not exist, none is a folder, no run has a setting that is asked
+            for, no run is left, or none has logged anything.
     """
     paths = [place.expanduser() for place in paths]
     absent = [str(place) for place in paths if not place.exists()]
@@ -80,6 +80,7 @@ def read_runs(paths: Sequence[Path], chosen: RunFilter = SHOWN_RUNS) -> list[Run
         )
     with ThreadPoolExecutor(2) as pool:
         read = list(pool.map(lambda pair: read_run(*pair), found))
+    chosen.check_keys(read)
     runs = [run for run in read if chosen.accepts(run)]
     if not runs:
         hidden = sum(run.notes.hide for run in read)
@@ -159,6 +160,18 @@ def _print_summary(runs: Sequence[RunRecord], output: Path) -> None:
     )
 
 
+def _refuse_beside_diff(given: argparse.Namespace) -> None:
+    """Raise a ConfigError if something stands beside ``--diff`` that would have no effect."""
+    for key in ("runs", "output", "csv", "json", "tag", "group", "where"):
+        value = getattr(given, key)
+        if value not in (None, []):
+            word = str(value[0]) if key == "runs" else f"--{key}"
+            raise ConfigError(
+                f"{word}: has no effect beside --diff RUN OTHER, which prints in what two runs "
+                "differ; leave one of the two out"
+            )
+
+
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(
@@ -189,8 +202,7 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="runs that are hidden too")
     given = parser.parse_args()
     if given.diff is not None:
-        if given.runs or given.csv or given.json:
-            raise ConfigError("--diff RUN OTHER stands alone")
+        _refuse_beside_diff(given)
         sys.exit(DIFFERENT_EXIT_CODE if print_difference(given.diff) else 0)
     if not given.runs:
         raise ConfigError("no run folder is named, as in runs/*")

@@ -51,12 +51,51 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> list[RunRecord]:
         (RunFilter(group="ablation"), ["=a"]),
         (RunFilter(settings=parse_conditions(["optimizer.lr=0.1"])), ["=a"]),
         (RunFilter(settings=parse_conditions(["optimizer.lr=0.1", "seed=1"])), []),
+        (RunFilter(settings=parse_conditions(["optimizer.lr=1e-1"])), ["=a"]),
+        (RunFilter(settings=parse_conditions(["optimizer.lr=1e-3", "seed=1.0"])), ["c"]),
+        (RunFilter(settings=parse_conditions(["seed=true"])), []),
     ],
 )
 def test_runs_are_chosen_by_notes_and_settings(
     three: list[RunRecord], chosen: RunFilter, names: list[str]
 ) -> None:
     assert [run.name for run in three if chosen.accepts(run)] == names
+
+
+@pytest.mark.parametrize(
+    ("setting", "typed", "matches"),
+    [
+        (0.001, "1e-3", True),
+        (1e-05, "0.00001", True),
+        ("1e-3", "0.001", True),
+        (True, "True", True),
+        (True, "1", False),
+        ("null", "null", True),
+        ("null", "~", True),
+        ("[64, 96]", "[64,96]", True),
+        ("nan", "nan", True),
+        ("a: b", "a: b", True),
+        ("unet", "unet2", False),
+    ],
+)
+def test_a_value_is_compared_as_a_config_means_it(
+    setting: object, typed: str, matches: bool
+) -> None:
+    run = RunRecord(Path("x"), "x", settings={"key": setting})
+    assert RunFilter(settings=(("key", typed),)).accepts(run) is matches
+
+
+def test_a_setting_that_no_run_has_is_named(three: list[RunRecord]) -> None:
+    for word, said in (
+        (
+            "optimzer.lr=0.1",
+            r"optimzer\.lr=0\.1: no run has such a setting; did you mean optimizer\.lr",
+        ),
+        ("qqq=1", "no run has such a setting; --json - prints all"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            RunFilter(settings=parse_conditions([word])).check_keys(three)
+    RunFilter(settings=parse_conditions(["optimizer.lr=7"])).check_keys(three)
 
 
 def test_a_condition_is_key_and_value() -> None:

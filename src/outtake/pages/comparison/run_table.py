@@ -8,11 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
+from outtake.config.schema import nearest_key
 from outtake.core.errors import ConfigError
 from outtake.pages.comparison.config_differences import differing_keys, resolve_setting
 from outtake.pages.comparison.page_data import run_row
 from outtake.pages.comparison.run_record import RunRecord
 
+_RESOLVER: Any = yaml.resolver.Resolver()
 # Measured by a clock: they differ between two runs that are the same.
 _TIMED = ("minutes", "rate", "forward")
 
@@ -24,7 +28,7 @@ class RunFilter:
     Attributes:
         tags: Tags that a run must all have.
         group: Its group; None for any.
-        settings: Values of settings by key, as text.
+        settings: Values of settings by key, as they are typed.
         hidden: Whether runs that are marked as hidden are taken too.
     """
 
@@ -39,8 +43,45 @@ class RunFilter:
             (self.hidden or not run.notes.hide)
             and set(self.tags) <= set(run.notes.tags)
             and self.group in (None, run.notes.group)
-            and all(_format(resolve_setting(run.settings, k)) == v for k, v in self.settings)
+            and all(_has_value(run, key, value) for key, value in self.settings)
         )
+
+    def check_keys(self, runs: Sequence[RunRecord]) -> None:
+        """Refuse a setting that none of some runs has: nothing would be found for another reason.
+
+        Raises:
+            ConfigError: There is one.
+        """
+        known = sorted({key for run in runs for key in run.settings})
+        for key, value in self.settings:
+            if key not in known:
+                near = nearest_key(key, known)
+                advice = f"did you mean {near}?" if near else "--json - prints all of them"
+                raise ConfigError(f"--where {key}={value}: no run has such a setting; {advice}")
+
+
+def _has_value(run: RunRecord, key: str, value: str) -> bool:
+    if key not in run.settings:
+        return False
+    found, wanted = _read_scalar(resolve_setting(run.settings, key)), _read_scalar(value)
+    # True == 1 in Python, and not in a config.
+    return found == wanted and isinstance(found, bool) == isinstance(wanted, bool)
+
+
+def _read_scalar(value: Any) -> Any:
+    """Return what a config means by a text: a number, however it is written, a truth value, ..."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.startswith(("[", "{")):
+        return text.replace(" ", "")  # how a list is shown
+    tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))
+    try:
+        read = yaml.constructor.SafeConstructor().construct_object(yaml.ScalarNode(tag, text))
+        read = float(read) if isinstance(read, str) else read  # YAML 1.1 takes 1e-3 for a text
+    except (ValueError, yaml.YAMLError):
+        return text
+    return text if read != read else read  # not a number is equal to nothing
 
 
 def parse_conditions(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
