@@ -362,12 +362,14 @@ def test_a_run_that_is_told_to_stop_stops_and_keeps_its_folder(
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["epochs"] == 1
 
 
-@pytest.mark.parametrize("metrics", [["val/mious"], ["forward_ms", "val/iou/tree"]])
+@pytest.mark.parametrize(
+    "metrics", [["val/mious"], ["forward_ms", "val/iou/tree"]], ids=["one", "two"]
+)
 def test_what_validation_does_not_log_is_no_objective_which_the_first_one_tells(
     runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch, metrics: list[str]
 ) -> None:
     trial_env_for(tmp_path, monkeypatch, {"kind": "NopPruner"}, metrics)
-    with pytest.raises(ConfigError, match=f"validation has no {metrics[-1]}; it has .*val/miou"):
+    with pytest.raises(ConfigError, match=f"a trial has no {metrics[-1]}; .*t has .*val/miou"):
         train(compose("train", runs.options(pairs, epochs=50)), tmp_path / "run")
     logged = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
     assert json.loads(logged[-1])["epoch"] == 0

@@ -127,3 +127,13 @@ def test_words_after_the_dashes_are_read_where_trials_are_trainings(
     entry_points.run_sweep()
     assert found == [["tags=a,b"] if own else ["tags=[a,b]"]]
     assert hydra_programs.TRIAL_OVERRIDES == ["tags=a,b"]
+
+
+def test_a_sweep_is_no_multirun_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["outtake sweep", "-m", *SPACE, f"paths.runs={tmp_path}"])
+    monkeypatch.setattr(entry_points, "run_program", lambda main, rules: main())
+    with pytest.raises(ConfigError, match="leave -m out"):
+        entry_points.run_sweep()
+    assert not list(tmp_path.iterdir())

@@ -16,6 +16,7 @@ from outtake.programs.command_line import (
     run_program,
 )
 from outtake.programs.hydra_programs import (
+    NO_MULTIRUN,
     TRIAL_OVERRIDES,
     call_cluster,
     call_evaluate,
@@ -102,7 +103,14 @@ def run_sweep() -> None:
         separator = sys.argv.index("--")
         TRIAL_OVERRIDES[:] = sys.argv[separator + 1 :]
         del sys.argv[separator:]
-    run_program(call_sweep, argument_rules("sweep"))
+    run_program(_call_single_sweep, argument_rules("sweep"))
+
+
+def _call_single_sweep() -> None:
+    if {"-m", "--multirun"}.intersection(sys.argv[1:]):
+        # Hydra would print each job with its overrides, and make a folder, before it asks.
+        raise ConfigError(NO_MULTIRUN)
+    call_sweep()
 
 
 def run_compare() -> None:

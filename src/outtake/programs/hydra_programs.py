@@ -18,6 +18,7 @@ from outtake.programs.command_line import exit_with_error, hydra_run_dir, print_
 
 _CONF = str(CONF_DIR)
 DEFECTS_EXIT_CODE = 1
+NO_MULTIRUN = "-m: a sweep runs many trials by itself; leave -m out"
 TRIAL_OVERRIDES: list[str] = []  # what stands after -- is for the trials of a sweep
 
 
@@ -112,7 +113,7 @@ def call_sweep(cfg: DictConfig) -> None:
 
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             # Raised, Hydra would print all overrides: the address of a storage may be among them.
-            exit_with_error(ConfigError("-m: a sweep runs many trials by itself; leave -m out"))
+            exit_with_error(ConfigError(NO_MULTIRUN))
         option = HydraConfig.get().runtime.choices.get("sweep")
         # The words for a program of the user's own are left as they are.
         words = TRIAL_OVERRIDES if cfg.command else read_trial_words(TRIAL_OVERRIDES)

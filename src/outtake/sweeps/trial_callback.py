@@ -7,11 +7,15 @@ from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from outtake.config.schema import nearest_key
 from outtake.core.errors import ConfigError, NonFiniteLossError
 from outtake.core.oom import is_out_of_memory
 from outtake.sweeps.trial import TrialReporter, trial_reporter
 from outtake.sweeps.trial_result import PrunedTrialError, TrialStatus, numeric_values
 from outtake.training.trainer_info import find_callbacks
+
+# What a result has beside the record of the best validation, and of that what no metric is.
+_FURTHER_METRICS = ("forward_ms", "parameters", "epoch", "step", "time_s")
 
 
 class TrialCallback(Callback):
@@ -29,7 +33,7 @@ class TrialCallback(Callback):
         """Report the metric, and stop after this epoch if the sweep says so.
 
         Raises:
-            ConfigError: Validation does not log what the sweep seeks.
+            ConfigError: A trial's result will not have what the sweep seeks.
         """
         if trainer.sanity_checking:
             return
@@ -68,11 +72,17 @@ class TrialCallback(Callback):
 
 
 def _check_metrics(metrics: Sequence[str], logged: Iterable[str]) -> None:
-    """Raise a ConfigError for a metric of validation that it does not log, hours before the end."""
-    known = sorted(key for key in logged if key.startswith("val/"))
+    """Raise a ConfigError for a metric that no result will have, hours before the end."""
+    # The record of the best validation has none of training.
+    of_validation = sorted(key for key in logged if not key.startswith("train/"))
+    known = [*of_validation, *_FURTHER_METRICS]
     for metric in metrics:
-        if metric.startswith("val/") and metric not in known:
-            raise ConfigError(f"objectives: validation has no {metric}; it has {', '.join(known)}")
+        if metric not in known:
+            near = nearest_key(metric, known)
+            advice = f"did you mean {near}? It has" if near else "it has"
+            raise ConfigError(
+                f"objectives: the result of a trial has no {metric}; {advice} {', '.join(known)}"
+            )
 
 
 def status_of_error(exception: BaseException) -> TrialStatus | None:
