@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -168,6 +169,19 @@ def test_a_run_folder_is_never_written_over(small_run: Path) -> None:
     with pytest.raises(OutputError, match="already holds a run"):
         train(compose("train", SMALL), small_run)
     assert curve(small_run) == before
+
+
+def test_a_run_that_had_ended_keeps_its_summary(tiny_run: Path, tmp_path: Path, capsys) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    before = (run / "summary.json").read_bytes()
+    given = [f"resume={run}"]
+    score = train(compose("train", given), overrides=given)
+    assert (run / "summary.json").read_bytes() == before
+    assert score == json.loads(before)["best"][OBJECTIVE]
+    assert "had ended already" in capsys.readouterr().out
+    (run / "summary.json").write_text("{")
+    assert train(compose("train", given), overrides=given) == score
+    assert json.loads((run / "summary.json").read_text())["best"] == json.loads(before)["best"]
 
 
 def test_dashboards_and_secrets(runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch) -> None:

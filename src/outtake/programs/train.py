@@ -50,7 +50,12 @@ from outtake.programs.training_interruption import (
     resume_hint,
     translate_training_errors,
 )
-from outtake.programs.training_records import find_best_record, summarize_run, write_run_records
+from outtake.programs.training_records import (
+    find_best_record,
+    read_kept_summary,
+    summarize_run,
+    write_run_records,
+)
 from outtake.programs.trial_steps import fit_epochs_to_budget
 from outtake.runs.logger_session import dashboard_session, make_loggers
 from outtake.runs.run_folder import RunFolder
@@ -244,8 +249,12 @@ def _conclude(
     if not trainer.is_global_zero:
         finish_trial(trainer, {})
         return 0.0
-    summary = summarize_run(trainer, folder, data, task, throughput, objective)
-    folder.write_json("summary.json", summary)
+    summary = read_kept_summary(folder)
+    if summary is None:
+        summary = summarize_run(trainer, folder, data, task, throughput, objective)
+        folder.write_json("summary.json", summary)
+    else:
+        print("the run had ended already, and its summary.json stays as it was")
     best = summary["best"]
     finish_trial(trainer, best | {key: summary[key] for key in ("parameters", "forward_ms")})
     if best:

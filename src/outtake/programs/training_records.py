@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from torch.distributed.tensor import DTensor
 from outtake.config.instantiate import readable_config, resolve_config
 from outtake.config.load_trained import load_trained, to_redacted_yaml
 from outtake.config.resume_config import RESUME_AUTO, read_run_config
-from outtake.core.json_files import read_json_lines
+from outtake.core.errors import RecordError
+from outtake.core.json_files import read_json_lines, read_json_object
 from outtake.core.redact import redact_tree
 from outtake.data.datamodule import DataModule
 from outtake.data.fingerprint import make_data_record
@@ -29,6 +31,8 @@ from outtake.training.checkpoint_files import LAST_CHECKPOINT
 from outtake.training.forward_time import measure_forward
 from outtake.training.task import SegmentationTask
 from outtake.training.trainer_info import find_callbacks
+
+log = logging.getLogger(__name__)
 
 
 def write_run_records(
@@ -92,6 +96,21 @@ def _write_notes(
 def _select_notes(cfg: DictConfig) -> dict[str, Any]:
     notes: dict[str, Any] = resolve_config(OmegaConf.masked_copy(cfg, list(NOTE_KEYS)))
     return notes
+
+
+def read_kept_summary(folder: RunFolder) -> dict[str, Any] | None:
+    """Return the summary of a run that had ended before, None if it is to be written anew.
+
+    A training deletes it before its first step, so one that is there means that none was done, and
+    this process knows neither the times nor the steps of the run.
+    """
+    try:
+        found = read_json_object(folder.path / "summary.json", "it is written anew")
+    except RecordError as error:
+        log.warning("%s, without the times of the training", error)
+        return None
+    needed = ("best", "checkpoint", "parameters", "forward_ms")
+    return found if found is not None and all(key in found for key in needed) else None
 
 
 def summarize_run(
