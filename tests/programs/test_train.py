@@ -25,7 +25,7 @@ from outtake.config.train_schema import TrainOptions
 from outtake.core.errors import ConfigError, OutputError
 from outtake.programs.evaluate import evaluate
 from outtake.programs.train import train
-from outtake.programs.trainer_setup import OBJECTIVE, make_trainer
+from outtake.programs.trainer_setup import OBJECTIVE, SummaryRemover, make_trainer
 from outtake.programs.training_records import find_best_record
 from outtake.runs.run_folder import RunFolder
 from outtake.training.callbacks.early_stopping import EarlyStopping, check_monitored
@@ -182,6 +182,17 @@ def test_a_run_that_had_ended_keeps_its_summary(tiny_run: Path, tmp_path: Path, 
     (run / "summary.json").write_text("{")
     assert train(compose("train", given), overrides=given) == score
     assert json.loads((run / "summary.json").read_text())["best"] == json.loads(before)["best"]
+
+
+def test_only_a_step_makes_a_summary_untrue(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").touch()
+    trainer, remover = Mock(is_global_zero=True), SummaryRemover(RunFolder(tmp_path))
+    for hook in ("setup", "on_fit_start", "on_train_start", "on_train_epoch_start"):
+        arguments = (Mock(), "fit") if hook == "setup" else (Mock(),)
+        getattr(remover, hook)(trainer, *arguments)
+        assert (tmp_path / "summary.json").exists()
+    remover.on_train_batch_start(trainer, Mock(), {}, 0)
+    assert not (tmp_path / "summary.json").exists()
 
 
 def test_dashboards_and_secrets(runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch) -> None:

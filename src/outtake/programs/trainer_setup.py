@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
-from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import LambdaCallback, ModelCheckpoint, Timer, WeightAveraging
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint, Timer, WeightAveraging
 
 from outtake.config.instantiate import instantiate, resolve_config, select_entries
 from outtake.core.errors import ConfigError
@@ -67,10 +68,6 @@ def make_trainer(
     last = LastCheckpoint(
         folder.checkpoints / LAST_CHECKPOINT, cfg.get("checkpoint_every_n_steps"), requeue_signals()
     )
-    # Lightning calls it only where something is left to do.
-    start_marker = LambdaCallback(
-        on_train_start=lambda trainer, _: _mark_training_started(trainer, folder)
-    )
     is_distributed = world.world_size > 1
     seeds = [SeedEachRank(int(cfg.seed))] if is_distributed else []
     layers = [SyncBatchNormPlugin(on_gpu=world.uses_gpu)] if is_distributed else []
@@ -84,7 +81,7 @@ def make_trainer(
         default_root_dir=str(folder.path),
         callbacks=[
             last,
-            start_marker,
+            SummaryRemover(folder),
             OptimizerAverage(),
             *seeds,
             *callbacks,
@@ -131,9 +128,24 @@ def _make_timers(max_time: object) -> list[Timer]:
         raise ConfigError(_MAX_TIME.format(max_time)) from error
 
 
-def _mark_training_started(trainer: Trainer, folder: RunFolder) -> None:
-    if trainer.is_global_zero:
-        folder.discard_summary()
+class SummaryRemover(Callback):
+    """Deletes the summary of a run that goes on, before its first step makes it untrue.
+
+    A run that had ended, or had stopped early, does none, and keeps it.
+
+    Args:
+        folder: The run folder.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._is_due = True
+
+    def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
+        """Delete it."""
+        if self._is_due and trainer.is_global_zero:
+            self._folder.discard_summary()
+        self._is_due = False
 
 
 def check_validation_interval(trainer: Trainer, data: DataModule) -> None:
