@@ -22,8 +22,9 @@ from outtake.config.evaluation_data import (
     names_data_of_training,
 )
 from outtake.config.load_ensemble import Trained, members_of
+from outtake.core.json_files import read_json_object
 from outtake.data.verification import SplitReport
-from outtake.programs.export_records import read_json_record
+from outtake.programs.export_records import REMEDY
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ def describe_scored_data(trained: Trained, cfg: DictConfig, report: SplitReport)
         report: The verified split.
 
     Raises:
-        ConfigError: The ``data.json`` of the run is not JSON.
+        RecordError: The ``data.json`` of the run is not JSON.
     """
-    recorded: Any = read_json_record(trained.run_folder / "data.json")
+    recorded: Any = read_json_object(trained.run_folder / "data.json", REMEDY)
     for key in ("splits", report.split, "files"):
         recorded = recorded.get(key) if isinstance(recorded, dict) else None
     if isinstance(recorded, dict):
