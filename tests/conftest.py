@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import socket
 import sys
@@ -65,6 +66,17 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def _heard_loggers() -> Iterator[None]:
+    """Let records reach the next test's ``caplog``, whatever a program has set up in this one."""
+    yield
+    package = logging.getLogger("outtake")
+    package.propagate, package.handlers = True, []
+    for name, logger in logging.Logger.manager.loggerDict.items():
+        if name.startswith("outtake") and isinstance(logger, logging.Logger):
+            logger.disabled = False
 
 
 @pytest.fixture(scope="session", autouse=True)

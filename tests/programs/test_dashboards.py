@@ -334,7 +334,6 @@ PARTS = {"mlflow": ("entities", "store", "store.tracking", "store.tracking.sqlal
 
 def put_in_place(name: str, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a package be another, for what imports it from now on."""
-    monkeypatch.setattr(logging.getLogger("outtake"), "propagate", True)
     monkeypatch.setitem(sys.modules, name, fake)
     for part in PARTS.get(name, ()):
         monkeypatch.setitem(sys.modules, f"{name}.{part}", fake)

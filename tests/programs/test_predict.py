@@ -62,7 +62,6 @@ def test_everything_is_written_and_a_broken_picture_has_a_line(
     photos: Path, tmp_path: Path, small_run: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     out = tmp_path / "out"
-    logging.getLogger("outtake").propagate = True
     outputs = "outputs=[labels,colours,overlay,polygons,shares]"
     run(photos, out, *network(small_run), outputs)
     assert [line for line in caplog.messages if "skipped" in line and "broken.png" in line]
@@ -164,7 +163,6 @@ def test_labels_that_the_network_is_not_sure_of_are_left_out_and_train_another(
         shutil.copy(out / "labels" / name, data / "train" / "masks" / name)
     overrides = [*runs.options(data, epochs=1), "+trainer.max_steps=1"]
     train(compose("train", overrides), tmp_path / "second", overrides)
-    logging.getLogger("outtake").propagate = True
     run(pictures, tmp_path / "none", *network(tiny_run), "min_confidence=0.999999")
     assert any("no pixel reaches min_confidence=0.999999" in line for line in caplog.messages)
 
@@ -272,7 +270,6 @@ def test_a_picture_that_broke_since_counts_no_more_and_ignored_keys_have_a_line(
     (photos / "a.png").write_bytes((photos / "broken.png").read_bytes())
     run(photos, out, *network(small_run), "outputs=[shares]")
     assert "\na.png" not in (out / "shares.csv").read_text()
-    logging.getLogger("outtake").propagate = True
     ignored = ("checkpoint=RUN", "mask.dilate=0.1", "refine=smooth")
     run(photos, tmp_path / "other", REGION, "remover=solid", *ignored)
     said = "checkpoint=RUN, mask.dilate=0.1, refine not used: no labels say what is removed"
@@ -289,7 +286,6 @@ def test_samples_of_any_depth_are_seen_and_what_was_chosen_is_said(
     Image.fromarray(light).save(folder / "plain.png")
     Image.fromarray((light * (4095 / 255)).round().astype(np.uint16)).save(folder / "deep.png")
     Image.fromarray((light / 255).astype(np.float32)).save(folder / "float.tif")
-    logging.getLogger("outtake").propagate = True
     run(folder, tmp_path / "out", *network(small_run), "outputs=[labels]")
     plain, deep, real = (
         np.asarray(Image.open(tmp_path / "out" / "labels" / f"{name}.png"))
@@ -336,7 +332,6 @@ def test_the_range_of_training_goes_with_the_checkpoint(
         cfg = compose("evaluate", ["checkpoint=x", "workers=0", *named])
         with pytest.warns(DataWarning, match="4095 white, as in training"):
             assert build_eval_data(trained, cfg).sample_range == trained.sample_range
-    logging.getLogger("outtake").propagate = True
     run(photos, tmp_path / "out", *network(deep_run / "run"), "outputs=[labels]")
     assert "sees 0 as black and 4095 as white, as in training" in caplog.text
     picture = read_picture(photos / "0.png")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -29,9 +28,7 @@ def test_what_epochs_end_before_is_said(
     unfreeze_epoch: int | None,
     said: list[str],
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("outtake"), "propagate", True)
     trainer = SimpleNamespace(
         max_epochs=epochs, max_steps=steps, limit_train_batches=1.0, accumulate_grad_batches=3
     )

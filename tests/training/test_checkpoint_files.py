@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 import os
 import pickle
 from pathlib import Path
@@ -138,8 +137,7 @@ def test_a_rename_that_fails_in_keeping_the_one_before_costs_no_checkpoint(
     assert read_checkpoint(tmp_path / PREVIOUS_CHECKPOINT)["epoch"] == 0
 
 
-def test_the_newest_that_is_sound_is_found(tmp_path: Path, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(logging.getLogger("outtake"), "propagate", True)
+def test_the_newest_that_is_sound_is_found(tmp_path: Path, caplog) -> None:
     paths = [tmp_path / LAST_CHECKPOINT, tmp_path / PREVIOUS_CHECKPOINT]
     with pytest.raises(CheckpointError, match=r"last\.ckpt"):
         latest_valid(paths)

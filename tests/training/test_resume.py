@@ -334,7 +334,6 @@ def test_a_damaged_last_checkpoint_falls_back_loudly_and_the_end_is_the_same(
     assert read_checkpoint(place)["global_step"] == before + 1 == 6
     place.write_bytes(place.read_bytes()[:-1])
     caplog.set_level(logging.WARNING, logger="outtake")
-    monkeypatch.setattr(logging.getLogger("outtake"), "propagate", True)
     train(compose("train", [f"resume={run}"]))
     assert "FALLING BACK" in caplog.text and "previous.ckpt" in caplog.text
     whole, again = uninterrupted(overrides), runs.final_state(run)
