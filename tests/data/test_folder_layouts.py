@@ -143,6 +143,31 @@ def test_a_folder_that_may_be_a_split_is_not_trained_on(tmp_path):
     assert len(Folder(str(tmp_path), images="photos", masks="drawn").samples("train")) == 6
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["train_0000", "train_0001"],
+        ["training_data", "other"],
+        ["TESTBED", "VALLEY", "tests"],
+        ["here/train", "there/train"],
+    ],
+)
+def test_folders_that_hold_no_other_split_are_all_train(tmp_path, names):
+    for name in names:
+        fill(tmp_path / "photos" / name, tmp_path / "drawn" / name, "ab")
+    source = Folder(str(tmp_path), images="photos", masks="drawn")
+    ids = [each.id for each in source.samples("train")]
+    assert ids == sorted(f"{name}/{each}" for name in names for each in "ab")
+
+
+@pytest.mark.parametrize("name", ["test_0001", "valImages", "TEST-2", "here/val"])
+def test_folders_that_may_hold_another_split_are_named(tmp_path, name):
+    for each in ("mine", name):
+        fill(tmp_path / "photos" / each, tmp_path / "drawn" / each, "ab")
+    with pytest.raises(DataRootError, match=rf"photos/{name} .*would be trained on"):
+        Folder(str(tmp_path), images="photos", masks="drawn")
+
+
 def test_two_folders_of_one_split_are_refused(tmp_path):
     for name in ("train2014", "train2017"):
         fill(tmp_path / "photos" / name, tmp_path / "drawn" / name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from outtake.core.errors import DataRootError
@@ -16,10 +17,9 @@ SPLIT_NAMES = {
 }
 _SPLIT_OF = {name: split for split, names in SPLIT_NAMES.items() for name in names}
 _WORDS = "|".join(sorted(_SPLIT_OF, key=len, reverse=True))
-# As train2017, Train_set, val-split.
-_USUAL = re.compile(rf"({_WORDS})([-_ ]?(set|split))?([-_ ]?\d{{4}})?", re.IGNORECASE)
-# As test-dev, train1, trainImages; not values or tester.
-_SIMILAR = re.compile(rf"(?i:{_WORDS})(?![a-z])")
+# As train2017, Train_set, val-split; not train_0001, which is one recording of many.
+_USUAL = re.compile(rf"({_WORDS})([-_ ]?(set|split))?([-_ ]?(19|20)\d{{2}})?", re.IGNORECASE)
+_FIRST_WORD = re.compile(_WORDS, re.IGNORECASE)
 
 
 def parse_split(name: str) -> str | None:
@@ -59,17 +59,22 @@ def find_split_folder(parent: Path, split: str) -> Path | None:
     return found[0] if found else None
 
 
-def is_undivided(folder: Path) -> bool:
+def is_undivided(folder: Path, is_labelled: Callable[[Path], bool] = lambda _: True) -> bool:
     """Return whether all pictures of a folder are ``train``: no subfolder has a split's name.
+
+    Args:
+        folder: The folder.
+        is_labelled: Whether a picture would be trained on; by default all would.
 
     Raises:
         DataRootError: It holds pictures beside such a subfolder, whose own would be trained on,
-            or a subfolder with pictures whose name begins as a split's and is none, or one of a
-            split farther below.
+            or pictures of ``val`` or ``test`` farther below, or in a subfolder whose name only
+            begins as one of those.
     """
     if not folder.is_dir():
         return True
-    below = sorted(path for path in folder.iterdir() if path.is_dir())
+    with os.scandir(folder) as entries:
+        below = sorted(folder / entry.name for entry in entries if entry.is_dir())
     divided = next((path for path in below if parse_split(path.name)), None)
     if divided is not None and contains_pictures(folder):
         raise DataRootError(
@@ -79,25 +84,38 @@ def is_undivided(folder: Path) -> bool:
         )
     if divided is not None:
         return False
+
+    def is_trained_on(path: Path) -> bool:
+        return any(map(is_labelled, list_pictures(path).pictures.values()))
+
     for path in below:
-        if _SIMILAR.match(path.name) and list_pictures(path).pictures:
+        if _may_be_held_out(path.name) and is_trained_on(path):
             raise DataRootError(
                 f"the folder {path} may be a split and would be trained on, as all of {folder} "
-                "would; rename it to train, val or test, or so that no such word comes first"
+                "would; rename it to val or test, or so that no such word comes first"
             )
-    if (deeper := _find_deeper_split(folder)) is not None:
-        raise DataRootError(
-            f"the folder {deeper} is a split and would be trained on, as all of {folder} would; "
-            f"give {deeper.parent} as the folder of the data set, or rename {deeper.name}"
-        )
+    for deeper in _list_deeper_splits(folder):
+        if is_trained_on(deeper):
+            raise DataRootError(
+                f"the folder {deeper} is a split and would be trained on, as all of {folder} "
+                f"would; give {deeper.parent} as the folder of the data set, or rename "
+                f"{deeper.name}"
+            )
     return True
 
 
-def _find_deeper_split(folder: Path) -> Path | None:
+def _may_be_held_out(name: str) -> bool:
+    """Return whether a name begins with a word for val or test: test-dev, valImages, not tester."""
+    found = _FIRST_WORD.match(name)
+    if found is None or _SPLIT_OF[found[0].lower()] == "train":
+        return False
+    rest = name[found.end() :]
+    # A capital begins another word, but not in TESTBED.
+    return not rest[:1].isalpha() or (rest[0].isupper() and not found[0].isupper())
+
+
+def _list_deeper_splits(folder: Path) -> Iterator[Path]:
+    """Yield the folders at any depth that are of val or test."""
     for parent, names, _ in os.walk(folder):
         names[:] = sorted(name for name in names if not name.startswith((".", "__MACOSX")))
-        for name in names:
-            path = Path(parent, name)
-            if parse_split(name) and list_pictures(path).pictures:
-                return path
-    return None
+        yield from (Path(parent, name) for name in names if parse_split(name) in ("val", "test"))
