@@ -59,6 +59,17 @@ def test_one_palette_in_another_order_counts_by_its_colours(tmp_path):
         assert np.array_equal(labels_of(source, number), labels)
 
 
+def test_the_border_of_voc_leaves_the_colours_of_a_palette(tmp_path):
+    (labels,) = make_indexed(tmp_path, [(3, 1, 0, 2)], YAML)
+    path = tmp_path / "train/masks/0.png"
+    indices, border = np.argsort((3, 1, 0, 2))[labels], np.zeros(labels.shape, bool)
+    border[0], indices[0] = True, 255
+    save_indexed(path, indices, [COLOURS[n] for n in (3, 1, 0, 2)] + [(224, 224, 192)] * 252)
+    with pytest.warns(DataChoice, match="colours of palettes count, not indices"):
+        source = Folder(str(tmp_path))
+    assert np.array_equal(labels_of(source, 0), np.where(border, 255, labels))
+
+
 def test_palettes_that_differ_without_colours_are_refused_or_said(tmp_path):
     make_indexed(tmp_path, [(0, 1, 2, 3), (1, 0, 2, 3)])
     with pytest.raises(LabelValueError, match=r"index 0 is \[0, 0, 0\] in .* and \[200, 30, 30"):

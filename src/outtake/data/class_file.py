@@ -206,9 +206,14 @@ def _say_that_colours_count(
     for path in masks[:: max(1, len(masks) // _PROBED_PALETTES)][:_PROBED_PALETTES]:
         found = read_or_skip(path)
         palette = {} if found is None else found.palette
-        if not set(palette.values()) <= colours.keys():
+        shown = {
+            index: code
+            for index, code in palette.items()
+            if code in colours or ids.get(index) != labels.ignore_index
+        }
+        if not set(shown.values()) <= colours.keys():
             continue
-        for index, code in palette.items():
+        for index, code in shown.items():
             label = colours[code]
             if ids.get(index, label) != label and label < len(labels.names):
                 warn_of_data(

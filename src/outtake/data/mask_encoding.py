@@ -120,8 +120,8 @@ class MaskDecoder:
     def _decode_palette(self, stored: StoredMask, path: str) -> LabelMap:
         """Return the labels of a mask whose indices have colours, where classes have them too.
 
-        The colours count where all that occur are of classes; otherwise the index, if no colour
-        says another class.
+        The colours count where all that occur are of classes, but for those of the number that is
+        unlabelled, as 255 of VOC; otherwise the index, if no colour says another class.
         """
         codes = stored.palette_codes()
         assert codes is not None
@@ -132,8 +132,10 @@ class MaskDecoder:
         both = (by_colour >= 0) & (by_index >= 0) & (by_colour != by_index)
         if both.any():
             used = stored.find_used()
-            if (by_colour[used] >= 0).all():
-                by_index = by_colour
+            of_no_class = by_index == self.labels.ignore_index
+            shown = np.where((by_colour < 0) & of_no_class, by_index, by_colour)
+            if (shown[used] >= 0).all():
+                by_index = shown
             elif (wrong := used[both[used]]).size:
                 raise self._contradiction_error(int(wrong[0]), codes, by_colour, by_index, path)
         joined = np.where(by_index >= 0, by_index, by_colour)
