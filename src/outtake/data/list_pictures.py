@@ -66,11 +66,23 @@ def list_pictures(folder: Path) -> PictureList:
     return found
 
 
-def list_other_pictures(folder: Path, known: Collection[Path]) -> list[str]:
-    """Return the pictures below a folder that are not of these files, by their paths under it."""
+def list_other_pictures(folder: Path, known: Collection[Path], *, beside: bool) -> list[str]:
+    """Return the pictures below a folder that are not of these files, by their paths under it.
+
+    Args:
+        folder: The folder.
+        known: The files.
+        beside: Return those alone that lie beside one of the files: other folders in the root of a
+            data set may be of masks or previews.
+    """
+    parents = {path.parent for path in known}
     found = list_pictures(folder)
     files = [*found.pictures.values(), *(other for _, _, other in found.repeated)]
-    return [path.relative_to(folder).as_posix() for path in files if path not in known]
+    return [
+        path.relative_to(folder).as_posix()
+        for path in files
+        if path not in known and (path.parent in parents or not beside)
+    ]
 
 
 def contains_pictures(folder: Path) -> bool:

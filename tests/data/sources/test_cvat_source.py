@@ -85,6 +85,12 @@ def test_images_that_cvat_does_not_list_are_named(place, tmp_path):
     assert "1 images are not in annotations.xml and are left out: 1.png" in lines.pop()
 
 
+def test_pictures_that_cvat_shows_beside_others_are_not_named(tmp_path):
+    for name in ("0.png", "related_images/0_png/near.png"):
+        save(tmp_path / "images" / name, picture(0))
+    assert not said_of(lambda: cvat_file(tmp_path, cvat_image("", "a")))
+
+
 @pytest.mark.parametrize(
     ("stored", "written"), [("a/0.png", r"a\0.png"), ("cafe\u0301.png", "caf\u00e9.png")]
 )

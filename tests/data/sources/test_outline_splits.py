@@ -1,13 +1,15 @@
 """Which pictures of the formats of drawn outlines are train, val and test."""
 
 import json
+import warnings
 from unicodedata import normalize
 
 import pytest
 
-from outtake.core.errors import DataRootError, PairingError
+from outtake.core.errors import DataRootError, PairingError, UnreadableImageError
 from outtake.data.source import DataChoice, DataWarning
 from outtake.data.sources.coco import CocoJson
+from outtake.data.sources.labelme import LabelMe
 from outtake.data.sources.yolo import Yolo
 from tests.data.generated import picture, save
 from tests.data.sources.trees import lines, make_tree, open_source
@@ -48,6 +50,14 @@ def test_a_folder_of_labelme_that_may_be_a_split_is_not_trained_on(tmp_path):
     rename_splits(root, {"train": "mine", "val": "test-dev"})
     with pytest.raises(DataRootError, match=r"test-dev may be a split"):
         open_source("labelme", root)
+
+
+def test_pictures_without_a_file_of_labelme_may_lie_in_any_folder(tmp_path):
+    root = make_tree("labelme", tmp_path)
+    rename_splits(root, {"train": "mine", "val": "train_2"})
+    save(root / "test_images/a.png", picture(0))
+    source = LabelMe(str(root), val_fraction=0.2)
+    assert sorted(len(source.samples(split)) for split in ("train", "val")) == [2, 6]
 
 
 def yolo_tree(root, content, pictures):
@@ -105,6 +115,38 @@ def test_what_is_taken_in_place_of_the_paths_of_another_machine_is_said(tmp_path
         Yolo(str(tmp_path / "set"))
     with pytest.warns(DataChoice, match="the path /content/set is not there, .* is taken"):
         Yolo(str(tmp_path / "set"))
+
+
+@pytest.mark.parametrize(
+    "content", [PLACES["roboflow"][0], ["path: ../datasets/set", *PLACES["roboflow"][0]]]
+)
+def test_what_tools_write_beside_their_folders_needs_no_line(tmp_path, content):
+    source = said_nothing(lambda: Yolo(str(yolo_tree(tmp_path / "set", content, ROBOFLOW))))
+    assert ids_of(source) == {"train": ["0", "1"], "val": ["2"], "test": ["3"]}
+
+
+def said_nothing(open_it):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataWarning)
+        source = open_it()
+        for split in ("train", "val", "test"):
+            source.samples(split)
+    return source
+
+
+def test_the_usual_folder_stands_for_a_whole_path_of_another_machine(tmp_path):
+    content = ["train: /content/set/train/images", r"val: 'C:\set\valid\images'"]
+    root = yolo_tree(tmp_path, content, ["images/train/0.png", "images/val/1.png"])
+    with pytest.warns(DataWarning, match=r"train is /content/.*, which is not there; .* is taken"):
+        source = Yolo(str(root))
+    assert ids_of(source) == {"train": ["0"], "val": ["1"], "test": None}
+
+
+def test_a_val_that_is_train_has_a_line(tmp_path):
+    root = yolo_tree(tmp_path, ["train: images", "val: images"], FLAT)
+    with pytest.warns(DataWarning, match="val is images, as train is"):
+        source = Yolo(str(root))
+    assert source.samples("val") == source.samples("train")
 
 
 def test_a_split_that_data_yaml_names_and_that_is_missing_is_refused(tmp_path):
@@ -194,9 +236,8 @@ def test_a_file_of_coco_of_all_images_is_train_without_those_of_other_splits(tmp
     coco_images(tmp_path / "images", names)
     coco_json(tmp_path / "annotations.json", names)
     coco_json(tmp_path / "val.json", names[2:])
-    source = CocoJson(str(tmp_path))
     with pytest.warns(DataWarning, match=r"2 images are of the file of another split too.*2.png"):
-        source.samples("train")
+        source = CocoJson(str(tmp_path))
     assert ids_of(source) == {"train": ["0", "1"], "val": ["2", "3"], "test": None}
 
 
@@ -234,6 +275,24 @@ def test_images_that_no_file_of_coco_lists_are_named(tmp_path):
     said = r"images: 3 images are listed in no file of COCO and are left out: 2.png, 3.png, 4.png"
     with pytest.warns(DataWarning, match=said):
         CocoJson(str(tmp_path))
+
+
+def test_a_list_of_test_without_annotations_does_not_stop_training(tmp_path):
+    coco_images(tmp_path / "images", ["0.png", "1.png"])
+    coco_json(tmp_path / "annotations.json", ["0.png"])
+    (tmp_path / "test.json").write_text('{"images": [{"id": 1, "file_name": "1.png"}]}')
+    source = CocoJson(str(tmp_path))
+    assert [each.id for each in source.samples("train")] == ["0"]
+    with pytest.raises(UnreadableImageError, match=r"test\.json is not a file of COCO"):
+        source.samples("test")
+
+
+def test_masks_and_previews_beside_images_in_the_root_are_not_named(tmp_path):
+    coco_images(tmp_path, ["0.png", "1.png", "masks/0.png"])
+    coco_json(tmp_path / "annotations.json", ["0.png"])
+    source = CocoJson(str(tmp_path))
+    (line,) = source.flaws
+    assert line.endswith("1 images are listed in no file of COCO and are left out: 1.png")
 
 
 def test_the_images_of_another_split_of_coco_may_be_missing(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -87,31 +87,21 @@ class CocoJson(PolygonSource):
     ``root/annotations/instances_default.json`` with ``root/images``. A file named after a split
     comes before one of all images. Larger objects are drawn first; crowds are unlabelled.
 
-    Args:
-        root: The folder.
-        val_fraction: The part of ``train`` that becomes ``val`` where there is none; None asks.
-        range, channels, trained_range: As for :class:`PolygonSource`.
+    Args: As for :class:`PolygonSource`.
 
     Raises:
         DataRootError: ``root`` is not a folder, or holds no such file.
         UnreadableImageError: The file is not of this format.
     """
 
-    def __init__(
-        self,
-        root: str,
-        val_fraction: float | None = None,
-        range: str | Sequence[float] = "auto",
-        channels: int = 3,
-        trained_range: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._files: dict[str, CocoFile] = {}
-        self._paths: dict[str, Path | None] = {}
-        self._compared: set[Path] = set()
-        super().__init__("coco", root, val_fraction, range, channels, trained_range)
+    name = "coco"
 
     def class_names(self) -> Sequence[str]:
         """Return the names of the categories, in the order of their ids."""
+        self._files: dict[str, CocoFile] = {}
+        self._paths: dict[str, Path | None] = {}
+        self._compared: set[Path] = set()
+        self._samples: dict[str, list[Sample] | None] = {}
         content = self._load("train")
         if content is None:
             raise DataRootError(
@@ -125,6 +115,11 @@ class CocoJson(PolygonSource):
 
     def stored_samples(self, split: str) -> list[Sample] | None:
         """Return the images of a split's file that have an annotation or are listed without."""
+        if split not in self._samples:
+            self._samples[split] = self._find_samples(split)
+        return self._samples[split]
+
+    def _find_samples(self, split: str) -> list[Sample] | None:
         content, path = self._load(split), self._path(split)
         if content is None or path is None:
             return None
@@ -155,7 +150,7 @@ class CocoJson(PolygonSource):
 
     def _is_used(self, category: Any) -> bool:
         """Return whether an object of any split is of a category."""
-        found = (self._load(split) for split in SPLITS)
+        found = (self._load_other(split) for split in SPLITS)
         return any(category in each.used_categories() for each in found if each is not None)
 
     def _path(self, split: str) -> Path | None:
@@ -190,12 +185,21 @@ class CocoJson(PolygonSource):
             self._files[str(path)] = content
         return self._files[str(path)]
 
+    def _load_other(self, split: str) -> CocoFile | None:
+        """Return the file of a split that is not asked for; None also of a damaged one.
+
+        What is wrong with it is told to whoever asks for that split.
+        """
+        with suppress(UnreadableImageError):
+            return self._load(split)
+        return None
+
     def _choose_images(self, split: str, content: CocoFile) -> list[CocoImage]:
         """Return the images of a split; those of a file of all are not those of another split."""
         path = self._path(split)
         if split != "train" or path not in find_general_files(self.root):
             return list(content.images.values())
-        others = [found for each in ("val", "test") if (found := self._load(each)) is not None]
+        others = [each for each in map(self._load_other, ("val", "test")) if each is not None]
         taken = {to_id(image.name) for each in others for image in each.images.values()}
         shared = [each.name for each in content.images.values() if to_id(each.name) in taken]
         what = "images are of the file of another split too, and are no part of train"
@@ -219,13 +223,13 @@ class CocoJson(PolygonSource):
         self._compared.add(folder)
         listed: set[Path] = set()
         for each in SPLITS:
-            content = self._load(each)
+            content = self._load_other(each)
             # The images of another split may well be on another machine.
             with suppress(DataRootError):
                 if content is not None:
                     place = folder if each == split else self._find_folder(each, content)
                     listed |= {_place(place, image) for image in content.images.values()}
-        unlisted = list_other_pictures(folder, listed)
+        unlisted = list_other_pictures(folder, listed, beside=folder == self.root)
         self.say_some(unlisted, "images are listed in no file of COCO and are left out", folder)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 from outtake.annotations.annotated_shapes import Shape
@@ -18,6 +17,8 @@ from outtake.data.source import SPLITS, Sample
 from outtake.data.sources.polygon_source import IGNORED_NAMES, PolygonSource
 
 _DEFAULT_SUBSETS = {"default", ""}
+# Of pictures that CVAT shows beside those that are annotated.
+_CONTEXT_FOLDER = "related_images"
 
 
 class Cvat(PolygonSource):
@@ -27,26 +28,14 @@ class Cvat(PolygonSource):
     An image's ``subset`` is its split (``Train``, ``Validation``, ``Test``); without one all
     are ``train``. Objects of a higher ``z_order`` lie on top.
 
-    Args:
-        root: The folder.
-        val_fraction: The part of ``train`` that becomes ``val`` where there is none; None asks.
-        range, channels, trained_range: As for :class:`PolygonSource`.
+    Args: As for :class:`PolygonSource`.
 
     Raises:
         DataRootError: ``root`` is not a folder, or holds no such file.
         UnreadableImageError: The file is not of this format.
     """
 
-    def __init__(
-        self,
-        root: str,
-        val_fraction: float | None = None,
-        range: str | Sequence[float] = "auto",
-        channels: int = 3,
-        trained_range: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._images: dict[str, CvatImage] = {}
-        super().__init__("cvat", root, val_fraction, range, channels, trained_range)
+    name = "cvat"
 
     def class_names(self) -> Sequence[str]:
         """Return the labels of the task in their order, or those of the objects."""
@@ -58,7 +47,9 @@ class Cvat(PolygonSource):
             images = cvat_images(tree)
             if not images:
                 raise ValueError("it has no images: export CVAT for images 1.1")
-            self._images = {f"{each.subset}/{each.name}": each for each in images}
+            self._images: dict[str, CvatImage] = {
+                f"{each.subset}/{each.name}": each for each in images
+            }
             if len(self._images) < len(images):
                 raise ValueError(f"{len(images) - len(self._images)} images are listed twice")
         self._say_what_has_no_area(path)
@@ -110,7 +101,8 @@ class Cvat(PolygonSource):
     def _say_what_is_unlisted(self) -> None:
         folder = self.root / "images" if (self.root / "images").is_dir() else self.root
         listed = {self._find_image(each) for each in self._images.values()}
-        unlisted = list_other_pictures(folder, listed)
+        others = list_other_pictures(folder, listed, beside=folder == self.root)
+        unlisted = [name for name in others if _CONTEXT_FOLDER not in Path(name).parts]
         self.say_some(unlisted, "images are not in annotations.xml and are left out", folder)
 
     def _say_what_has_no_area(self, path: Path) -> None:

@@ -41,6 +41,8 @@ class LabelMe(PolygonSource):
         DataRootError: ``root`` is not a folder, or holds no such file.
     """
 
+    name = "labelme"
+
     def __init__(
         self,
         root: str,
@@ -51,7 +53,7 @@ class LabelMe(PolygonSource):
         trained_range: Mapping[str, Any] | None = None,
     ) -> None:
         self._classes = classes
-        super().__init__("labelme", root, val_fraction, range, channels, trained_range)
+        super().__init__(root, val_fraction, range, channels, trained_range)
 
     def class_names(self) -> Sequence[str]:
         """Return the classes that were named, or those of the training files."""
@@ -70,13 +72,16 @@ class LabelMe(PolygonSource):
         """Return the images of a split that have a JSON file beside them."""
         folder = find_split_folder(self.root, split)
         if folder is None:
-            if split != "train" or not is_undivided(self.root):
+            if split != "train" or not is_undivided(self.root, _is_annotated):
                 return None
             folder = self.root
         images = self.list_images(folder)
-        pairs = {name: (path, path.with_suffix(".json")) for name, path in images.items()}
-        found = {name: pair for name, pair in pairs.items() if pair[1].is_file()}
-        without = pairs.keys() - found.keys()
+        found = {
+            name: (path, path.with_suffix(".json"))
+            for name, path in images.items()
+            if _is_annotated(path)
+        }
+        without = images.keys() - found.keys()
         self.say_some(without, "images have no JSON file beside them and are left out", folder)
         paired = {record for _, record in found.values()}
         alone = [
@@ -105,3 +110,7 @@ class LabelMe(PolygonSource):
     def _records(sample: Sample) -> Sequence[Mapping[str, Any]]:
         with name_parse_errors(sample.mask, UnreadableImageError, "restore the file"):
             return labelme_records(read_json_file(Path(sample.mask)))
+
+
+def _is_annotated(image: Path) -> bool:
+    return image.with_suffix(".json").is_file()

@@ -46,8 +46,7 @@ class PolygonSource(ABC):
     Objects are drawn in the order of the file, so the last one lies on top.
 
     Args:
-        name: The name of the data set.
-        root: Its folder.
+        root: The folder.
         val_fraction: The part of ``train`` that is ``val`` where there is no ``val``, chosen by a
             hash; None asks for one.
         range: ``auto``, or the sample values that become black and white.
@@ -56,6 +55,7 @@ class PolygonSource(ABC):
             :meth:`outtake.data.sample_range.SampleRange.to_dict` gives it; ``auto`` keeps it.
 
     Attributes:
+        name: The name of the format, in runs and reports.
         sample_range: The values of samples that become black and white; None for 8 bits.
         flaws: What was left out or looks wrong, one line each, with the file or folder.
 
@@ -64,11 +64,12 @@ class PolygonSource(ABC):
         ConfigError: An option is wrong.
     """
 
+    name: str
+
     def __init__(
         self,
-        name: str,
-        root: str | Path,
-        val_fraction: float | None,
+        root: str,
+        val_fraction: float | None = None,
         range: str | Sequence[float] = "auto",
         channels: int = 3,
         trained_range: Mapping[str, Any] | None = None,
@@ -79,7 +80,6 @@ class PolygonSource(ABC):
         self.channels = channels
         check_number("data.source.val_fraction", val_fraction, 0.001, 0.999, optional=True)
         self.root = check_root(root)
-        self.name = name
         self.flaws: dict[str, str] = {}
         self._val_fraction = val_fraction
         names = self.class_names()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from unicodedata import normalize
 
 from outtake.annotations.annotated_shapes import Shape
@@ -33,29 +32,26 @@ class Yolo(PolygonSource):
     an image is where the last ``images`` of its path is ``labels``, or beside it. An image without
     one is background throughout.
 
-    Args:
-        root: The folder.
-        val_fraction: The part of ``train`` that becomes ``val`` where there is none; None asks.
-        range, channels, trained_range: As for :class:`PolygonSource`.
+    Args: As for :class:`PolygonSource`.
 
     Raises:
         DataRootError: ``root`` is not a folder, or has no names.
     """
 
-    def __init__(
-        self,
-        root: str,
-        val_fraction: float | None = None,
-        range: str | Sequence[float] = "auto",
-        channels: int = 3,
-        trained_range: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._listed: dict[str, SplitImages | None] = {}
-        super().__init__("yolo", root, val_fraction, range, channels, trained_range)
+    name = "yolo"
 
     def class_names(self) -> Sequence[str]:
         """Return the names of ``data.yaml``."""
         self._yaml: YoloYaml = read_yolo_yaml(self.root)
+        self._listed: dict[str, SplitImages | None] = {}
+        for split in ("val", "test"):
+            given = self._yaml.splits.get(split)
+            if given is not None and given == self._yaml.splits.get("train"):
+                self.say(
+                    f"{self._yaml.file}: {split} is {', '.join(given)}, as train is: its scores "
+                    "are of images that the network has seen",
+                    self._yaml.file,
+                )
         return list(self._yaml.names.values())
 
     def stored_samples(self, split: str) -> list[Sample] | None:
@@ -106,16 +102,33 @@ class Yolo(PolygonSource):
         return self._listed[split]
 
     def _find_places(self, split: str) -> list[Path] | None:
-        """Return the folders and lists of a split: those of data.yaml, or else the usual folder."""
+        """Return the folders and lists of a split: those of data.yaml, or else the usual folder.
+
+        Raises:
+            DataRootError: Those of data.yaml are not there, and it may be a slip: a split other
+                than ``test``, by a path that is not of another machine or without a usual folder.
+        """
         if split in self._yaml.splits:
             try:
                 return self._yaml.find_places(split)
             except DataRootError as error:
+                usual = self._find_usual_places(split) if self._yaml.is_elsewhere(split) else None
+                if usual is not None:
+                    given = ", ".join(self._yaml.splits[split])
+                    self.say(
+                        f"{self._yaml.file}: {split} is {given}, which is not there; {usual[0]} is "
+                        "taken",
+                        self._yaml.file,
+                    )
+                    return usual
                 if split != "test":
                     raise
                 # Roboflow names one that it does not export.
                 self.say(str(error), self._yaml.file)
                 return None
+        return self._find_usual_places(split)
+
+    def _find_usual_places(self, split: str) -> list[Path] | None:
         images = self.root / "images"
         if (folder := find_split_folder(images, split)) is not None:
             return [folder]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
 from outtake.core.errors import DataRootError
-from outtake.data.foreign_names import find_place, find_tail
+from outtake.data.foreign_names import find_place, find_tail, to_slashes
 from outtake.data.source import SPLITS, DataChoice, warn_of_data
 
 _FILES = ("data.yaml", "dataset.yaml", "coco.yaml")
@@ -41,8 +41,15 @@ class YoloYaml:
         """
         return [self._find_place(split, given) for given in self.splits[split]]
 
+    def is_elsewhere(self, split: str) -> bool:
+        """Return whether all paths of a split are whole ones, as of the machine that wrote them."""
+        return all(to_slashes(given).startswith("/") for given in self.splits[split])
+
     def _find_place(self, split: str, given: str) -> Path:
-        if found := next(filter(None, (find_place(each, given) for each in self.folders)), None):
+        # Roboflow writes ../train/images of what lies beside the file; Ultralytics reads it so too.
+        spellings = dict.fromkeys((given, given.removeprefix("../")))
+        places = (find_place(each, name) for name in spellings for each in self.folders)
+        if found := next(filter(None, places), None):
             return found
         tails = (find_tail(each, given, split) for each in self.folders)
         if found := next(filter(None, tails), None):
@@ -109,5 +116,9 @@ def _find_folders(file: Path, path: Any) -> tuple[Path, ...]:
     base = find_place(file.parent, os.path.expanduser(str(path)))
     if base is not None and base.is_dir():
         return tuple(dict.fromkeys((base, file.parent)))
+    given = PurePosixPath(to_slashes(str(path)))
+    # Ultralytics looks for ../datasets/NAME where it keeps data sets; this is the one of that name.
+    if not given.is_absolute() and given.name == file.parent.resolve().name:
+        return (file.parent,)
     warn_of_data(f"{file}: the path {path} is not there, {file.parent} is taken", DataChoice)
     return (file.parent,)
