@@ -20,6 +20,9 @@ def test_what_is_no_class_and_no_number_is_refused(line):
         read_yolo(line, predicted=False)
 
 
-def test_a_prediction_of_two_points_is_refused():
+@pytest.mark.parametrize(("line", "points"), [("0 0.1 0.1", 1), ("0 0.1 0.1 0.9", 1), ("0 0.9", 0)])
+def test_a_prediction_of_a_pixel_or_none_has_no_area(line, points):
+    (shape,) = read_yolo(line, predicted=True)
+    assert sum(map(len, shape.rings)) == points and shape.area() == 0
     with pytest.raises(ValueError, match=r"line 1: .*three points"):
-        read_yolo("0 0.1 0.1", predicted=True)
+        read_yolo(line, predicted=False)

@@ -36,6 +36,15 @@ def test_a_bitmap_beyond_the_picture_is_cut():
     assert mask[8:, :2].all() and mask.sum() == 4
 
 
+def test_a_prediction_without_area_has_a_line_and_is_not_drawn(tmp_path):
+    for number in range(2):
+        (tmp_path / f"{number}.txt").write_text("0 0.1 0.1 0.5 0.1 0.5 0.5 0.9\n0 0.1 0.1\n")
+    found = read_annotations(sorted(tmp_path.iterdir()))
+    (flaw,) = found.flaws
+    assert flaw.startswith("2 outlines (as line 2 of 0.txt) have fewer than three points")
+    assert found.frames[1].draw((10, 10)).sum() < 25
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [

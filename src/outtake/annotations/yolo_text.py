@@ -39,6 +39,9 @@ def _read_line(words: list[str], *, predicted: bool) -> Shape:
         return Shape(number=number, rings=(ring,))
     if predicted and len(values) % 2:  # the last is a confidence
         values = values[:-1]
+    if predicted and len(values) < 6:
+        # As Ultralytics writes the outline of one pixel, or of none.
+        return Shape(number=number, rings=(to_ring(values),) if values else ())
     if len(values) < 6 or len(values) % 2:
         raise ValueError(
             f"a class and at least three points are needed, this has {len(words)} numbers"

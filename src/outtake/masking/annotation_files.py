@@ -75,11 +75,13 @@ class Annotations:
         frames: The annotated frames.
         flaws: What was left out or looks wrong, one line each.
         united_names: The names of frames that several entries are of.
+        thin_outlines: The outlines of YOLO that have no area, in words.
     """
 
     frames: list[AnnotatedFrame] = field(default_factory=list)
     flaws: list[str] = field(default_factory=list)
     united_names: set[str] = field(default_factory=set)
+    thin_outlines: list[str] = field(default_factory=list)
     _places: dict[str, int] = field(default_factory=dict)
 
     def add(self, frame: AnnotatedFrame) -> None:
@@ -109,6 +111,11 @@ def read_annotations(files: Sequence[Path]) -> Annotations:
     for file in files:
         with name_parse_errors(file, VideoError, _ADVICE):
             _read_file(file, found)
+    if found.thin_outlines:
+        found.flaws.append(
+            f"{len(found.thin_outlines)} outlines (as {found.thin_outlines[0]}) have fewer than "
+            "three points and are not drawn"
+        )
     if found.united_names:
         found.flaws.append(
             f"{len(found.united_names)} frames (as {min(found.united_names)}) are marked several "
@@ -126,7 +133,13 @@ def _read_file(file: Path, found: Annotations) -> None:
         return
     text = file.read_text(encoding="utf-8-sig")
     if file.suffix.lower() == ".txt":
-        found.frames.append(AnnotatedFrame(file.name, None, tuple(read_yolo(text, predicted=True))))
+        shapes = tuple(read_yolo(text, predicted=True))
+        found.thin_outlines += [
+            f"{each.origin} of {file.name}"
+            for each in shapes
+            if all(len(ring) < 3 for ring in each.rings)
+        ]
+        found.frames.append(AnnotatedFrame(file.name, None, shapes))
     else:
         _read_json(file, json.loads(text), found)
 

@@ -16,7 +16,7 @@ RESOLUTION = b"pHYs"
 # What is read and written elsewhere, and what a changed picture makes untrue.
 _KNOWN = frozenset(
     {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"iCCP", b"eXIf", b"tEXt", b"zTXt", b"iTXt"}
-    | {b"tIME", b"hIST"}
+    | {b"tIME", b"hIST", b"iDOT"}
 )
 _METRES_PER_INCH = 0.0254
 
