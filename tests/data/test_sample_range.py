@@ -264,6 +264,16 @@ def test_samples_beyond_the_range_are_said_when_every_file_is_read(tmp_path):
         verify_split(chosen, "train")
 
 
+def test_the_range_that_is_advised_is_finite(tmp_path):
+    arrays = [(RAMP * 300).astype(np.float32) for _ in range(34)]
+    arrays[1] = np.where(RAMP < 0.5, np.inf, RAMP * 2000).astype(np.float32)
+    arrays[2] = np.where(RAMP < 0.5, np.nan, RAMP).astype(np.float32)
+    source = make_set(tmp_path, arrays, classes=["a", "b", "c"])
+    with pytest.warns(DataWarning, match=r"^1 of 34 images .*range=\[0,2000\] in training") as said:
+        verify_split(source, "train")
+    assert len(said) == 1
+
+
 def test_what_a_named_range_clips_is_said_of_many_samples_only(tmp_path):
     arrays = [(RAMP * 900).astype(np.uint16) for _ in range(34)]
     arrays[1] = np.where(RAMP > 0.99, 4000, arrays[1]).astype(np.uint16)

@@ -19,7 +19,7 @@ class ClippedFile:
 
     Attributes:
         limits: The values that become black and white.
-        chosen: Whether the user named them.
+        is_chosen: Whether the user named them.
         low: The smallest sample.
         high: The largest one.
         samples: How many lie outside.
@@ -28,7 +28,7 @@ class ClippedFile:
     """
 
     limits: tuple[float, float]
-    chosen: bool
+    is_chosen: bool
     low: float
     high: float
     samples: int
@@ -41,11 +41,11 @@ class LostSamples:
     """What decoding files to 8 bits has lost, by their paths.
 
     Attributes:
-        clipped: Those with samples outside of their range.
+        clipped_files: Those with samples outside of their range.
         high_bytes: Those of 16 bits that had no range, with their largest sample.
     """
 
-    clipped: dict[str, ClippedFile] = field(default_factory=dict)
+    clipped_files: dict[str, ClippedFile] = field(default_factory=dict)
     high_bytes: dict[str, int] = field(default_factory=dict)
 
 
@@ -69,12 +69,14 @@ def record_clipped(
     """Record what of a file lies outside its range, if anybody watches."""
     if not _watched:
         return
+    floats = samples.dtype.kind == "f"
+    if floats:  # no range holds what is infinite
+        samples = samples[np.isfinite(samples)]
     outside = int(((samples < limits[0]) | (samples > limits[1])).sum())
     if outside:
-        low, high = float(np.nanmin(samples)), float(np.nanmax(samples))
-        floats = samples.dtype.kind == "f"
+        low, high = float(samples.min()), float(samples.max())
         for each in _watched:
-            each.clipped[path] = ClippedFile(
+            each.clipped_files[path] = ClippedFile(
                 limits, chosen, low, high, outside, samples.size, floats
             )
 

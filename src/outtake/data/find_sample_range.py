@@ -185,12 +185,12 @@ def warn_of_lost_samples(
             f"little of samples to {found.high_bytes[deepest]} at most ({deepest}); save all alike"
         )
     groups: dict[tuple[str, tuple[float, float], bool], dict[str, ClippedFile]] = {}
-    for path, each in found.clipped.items():
-        group = ((keys or {}).get(path, KEY), each.limits, each.chosen)
+    for path, each in found.clipped_files.items():
+        group = ((keys or {}).get(path, KEY), each.limits, each.is_chosen)
         groups.setdefault(group, {})[path] = each
-    for (key, limits, chosen), files in groups.items():
+    for (key, limits, is_chosen), files in groups.items():
         share = sum(each.samples for each in files.values()) / sum(e.size for e in files.values())
-        if chosen and share * len(files) <= MAX_CLIPPED * images:
+        if is_chosen and share * len(files) <= MAX_CLIPPED * images:
             continue
         low, high = min(e.low for e in files.values()), max(e.high for e in files.values())
         held = min(low, limits[0]), max(high, limits[1])

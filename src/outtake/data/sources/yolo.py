@@ -59,12 +59,12 @@ class Yolo(PolygonSource):
         found = self._find_images(split)
         if found is None:
             return None
-        if line := found.passed_over:
+        if line := found.passed_over_line:
             self.say(line, found.where)
         if found.is_listed:
             others = (self._find_images(each) for each in self._yaml.splits)
             known = {path for each in others if each for path in each.images.values()}
-            unlisted = [path.name for path in found.beside if path not in known]
+            unlisted = [path.name for path in found.pictures_beside if path not in known]
             self.say_some(unlisted, "images are in no list and are left out", self._yaml.file)
         texts = self._find_texts(found)
         wanted = {name: find_label_place(path, self.root) for name, path in found.images.items()}

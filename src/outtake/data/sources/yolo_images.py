@@ -25,20 +25,20 @@ class SplitImages:
         images: The file of each by its id.
         folders: The folders in which they lie; with their subfolders, unless it ``is_listed``.
         is_listed: Whether a text file chooses some of those in the folders.
-        beside: The pictures in the folders that it does not choose.
-        passed_over: One line about files that are no pictures; empty if there are none.
+        pictures_beside: The pictures in the folders that it does not choose.
+        passed_over_line: One line about files that are no pictures; empty if there are none.
     """
 
     where: Path
     images: Mapping[str, Path]
     folders: Sequence[Path]
     is_listed: bool = False
-    beside: Sequence[Path] = ()
-    passed_over: str = ""
+    pictures_beside: Sequence[Path] = ()
+    passed_over_line: str = ""
 
     def all_pictures(self) -> list[Path]:
         """Return the images and the pictures beside them."""
-        return [*self.images.values(), *self.beside]
+        return [*self.images.values(), *self.pictures_beside]
 
 
 def find_label_place(image: Path, root: Path) -> Path:
@@ -90,8 +90,8 @@ def list_split_images(places: Sequence[Path], split: str, folders: Sequence[Path
         if name in images:
             raise PairingError(f"two images named {name!r}: {images[name]} and {path}; keep one")
         images[name] = path
-    beside = (path for each in found for path in each.beside if path not in paths)
-    lines = "; ".join(each.passed_over for each in found if each.passed_over)
+    beside = (path for each in found for path in each.pictures_beside if path not in paths)
+    lines = "; ".join(each.passed_over_line for each in found if each.passed_over_line)
     return SplitImages(places[0], images, [*below], is_listed, [*dict.fromkeys(beside)], lines)
 
 
@@ -106,7 +106,7 @@ def _list_folder(folder: Path, split: str) -> SplitImages:
     for name, kept, other in listed.repeated:
         raise PairingError(f"two images named {name!r}: {kept} and {other}; keep one")
     line = listed.describe_passed_over()
-    return SplitImages(folder, listed.pictures, [folder], passed_over=line)
+    return SplitImages(folder, listed.pictures, [folder], passed_over_line=line)
 
 
 def _read_list(file: Path, folders: Sequence[Path]) -> SplitImages:
