@@ -11,8 +11,9 @@ from outtake.core.errors import CheckpointError, ConfigError
 from outtake.programs.run_places import find_resume_folder, name_run_folder
 
 
-def config(runs: Path, name: str, resume: str | None = None) -> DictConfig:
-    return OmegaConf.create({"name": name, "resume": resume, "paths": {"runs": str(runs)}})
+def config(runs: Path, name: str, resume: str | None = None, **more: int | None) -> DictConfig:
+    paths = {"runs": str(runs)}
+    return OmegaConf.create({"name": name, "resume": resume, "paths": paths} | more)
 
 
 @pytest.fixture
@@ -49,6 +50,31 @@ def test_a_run_goes_neither_over_nor_into_others(runs: Path, name: str, said: st
 @pytest.mark.parametrize("name", ["new", "group/new", "a", "new/sub/sub", "../elsewhere/x"])
 def test_other_names_are_folders_below_the_runs(runs: Path, name: str) -> None:
     assert name_run_folder(config(runs, name), None) == runs / name
+
+
+def test_a_run_that_lies_in_another_goes_on(runs: Path) -> None:
+    (runs / "a" / "sub").mkdir()
+    (runs / "a" / "sub" / "config.yaml").touch()
+    assert name_run_folder(config(runs, "a/sub", resume="auto"), None) == runs / "a" / "sub"
+    with pytest.raises(ConfigError, match="runs/a is a run"):
+        name_run_folder(config(runs, "a/new", resume="auto"), None)
+
+
+@pytest.mark.parametrize("resume", [None, "auto"])
+def test_a_training_of_folds_goes_into_the_folder_of_its_own_folds(
+    runs: Path, resume: str | None
+) -> None:
+    for fold in ("fold_0", "fold_2"):  # one of them may have been deleted to be trained anew
+        (runs / "cv" / fold).mkdir(parents=True)
+        (runs / "cv" / fold / "config.yaml").touch()
+    assert name_run_folder(config(runs, "cv", resume, folds=3, fold=None), None) == runs / "cv"
+    for name, said in (("group", "holds other runs"), ("a", "runs/a is a run")):
+        with pytest.raises(ConfigError, match=said):
+            name_run_folder(config(runs, name, resume, folds=3, fold=None), None)
+    with pytest.raises(ConfigError, match="holds other runs"):
+        name_run_folder(config(runs, "cv", resume, folds=3, fold=1), None)
+    one = config(runs, "cv/fold_1", resume, folds=3, fold=1)
+    assert name_run_folder(one, None) == runs / "cv" / "fold_1"
 
 
 def test_what_something_else_names_is_not_asked_about(runs: Path) -> None:

@@ -12,6 +12,7 @@ from outtake.config.resume_config import RESUME_AUTO
 from outtake.core.errors import CheckpointError, ConfigError
 from outtake.core.override_text import format_override
 from outtake.pages.comparison.find_runs import find_runs_below, is_run
+from outtake.programs.train_folds import is_fold_folder
 from outtake.runs.run_folder import RunFolder
 from outtake.training.distributed.launcher import RUN_DIR_VARIABLE
 
@@ -32,11 +33,11 @@ def name_run_folder(cfg: DictConfig, run_dir: str | Path | None) -> Path:
     runs, name = Path(cfg.paths.runs).expanduser(), str(cfg.name)
     folder = runs / name
     if not cfg.resume or cfg.resume == RESUME_AUTO:
-        _refuse_place_of_others(folder, runs, name)
+        _refuse_place_of_others(cfg, folder, runs)
     return folder
 
 
-def _refuse_place_of_others(folder: Path, runs: Path, name: str) -> None:
+def _refuse_place_of_others(cfg: DictConfig, folder: Path, runs: Path) -> None:
     """Refuse a folder that holds other runs, or lies in one: lists of runs would hide them.
 
     Raises:
@@ -45,20 +46,25 @@ def _refuse_place_of_others(folder: Path, runs: Path, name: str) -> None:
     place, top = Path(os.path.realpath(folder)), Path(os.path.realpath(runs))
     if place == top or place in top.parents:
         raise ConfigError(
-            f"name={name}: that is {place}, which holds all runs; give a name of its own below "
+            f"name={cfg.name}: that is {place}, which holds all runs; give a name of its own below "
             f"paths.runs={runs}"
         )
-    for outer in place.parents:
+    has_folds = bool(cfg.get("folds")) and cfg.get("fold") is None
+    if is_run(place) and not has_folds and cfg.resume:
+        return  # it goes on, wherever it lies
+    for outer in (place, *place.parents) if has_folds else place.parents:
         # Above paths.runs a config.yaml may be anything.
         if top in outer.parents and is_run(outer):
             raise ConfigError(
-                f"name={name}: {outer} is a run, and one inside it would never be listed; choose "
-                "another name"
+                f"name={cfg.name}: {outer} is a run, and one inside it would never be listed; "
+                "choose another name"
             )
     inner = [] if is_run(place) or not place.is_dir() else find_runs_below(place)
-    if inner:
+    # Whether the folds that are there go on is train_folds' to ask.
+    others = [run for run in inner if not (has_folds and is_fold_folder(run, place))]
+    if others:
         raise ConfigError(
-            f"name={name}: {place} holds other runs, such as {inner[0]}, which a run in that "
+            f"name={cfg.name}: {place} holds other runs, such as {others[0]}, which a run in that "
             "folder would hide; choose another name"
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -58,7 +59,7 @@ def train_folds(
     _check_trained_folds(cfg, folder)
     runs: list[dict[str, Any]] = []
     for fold in range(count):
-        run = folder / f"fold_{fold}"
+        run = folder / fold_name(fold)
         if not (run / "summary.json").is_file():
             _train_fold(cfg, run, fold, overrides, train_one)
         else:
@@ -69,6 +70,16 @@ def train_folds(
     print_folds(record, Console(), str(cfg.objective))
     print(f"the folds are one ensemble: checkpoint={folder}")
     return float(record["mean"].get(str(cfg.objective), 0.0))
+
+
+def fold_name(fold: int) -> str:
+    """Return the name of the run of a fold."""
+    return f"fold_{fold}"
+
+
+def is_fold_folder(run: Path, folder: Path) -> bool:
+    """Return whether a run is named as a fold of the training in a folder."""
+    return run.parent == folder and re.fullmatch(r"fold_\d+", run.name) is not None
 
 
 def _check(cfg: DictConfig, folder: Path) -> None:
@@ -105,7 +116,7 @@ def _check_trained_folds(cfg: DictConfig, folder: Path) -> None:
     """Raise an OuttakeError unless what is trained already was trained as the rest will be."""
     ended: tuple[DictConfig, RunFolder] | None = None
     for fold in range(int(cfg.folds)):
-        run = RunFolder(folder / f"fold_{fold}")
+        run = RunFolder(folder / fold_name(fold))
         fold_cfg, has_ended = (
             _make_fold_config(cfg, run.path, fold),
             (run.path / "summary.json").is_file(),
