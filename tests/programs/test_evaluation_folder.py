@@ -66,3 +66,14 @@ def test_other_data_and_a_baseline_have_folders_of_their_own(
     trained.config.data.root = str(moved)
     assert name("split=test") == "folder-test"
     assert name("split=test", "data=folder", f"data.root={moved}") == "folder-test"
+
+
+def test_a_data_json_beside_a_file_outside_of_a_run_is_not_its_record(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "data.json").write_text("[]")
+    checkpoint = shutil.copy(tiny_run / "checkpoints" / "best.ckpt", tmp_path / "net.ckpt")
+    trained = load_trained(checkpoint)
+    cfg = compose("evaluate", [f"checkpoint={checkpoint}"])
+    report = build_eval_data(trained, cfg).report("val")
+    assert describe_scored_data(trained, cfg, report).of_training

@@ -24,6 +24,7 @@ from outtake.config.evaluation_data import (
 from outtake.config.load_ensemble import Trained, members_of
 from outtake.core.json_files import read_json_object
 from outtake.data.verification import SplitReport
+from outtake.pages.comparison.find_runs import is_run
 from outtake.programs.export_records import REMEDY
 
 
@@ -56,7 +57,9 @@ def describe_scored_data(trained: Trained, cfg: DictConfig, report: SplitReport)
     Raises:
         RecordError: The ``data.json`` of the run is not JSON.
     """
-    recorded: Any = read_json_object(trained.run_folder / "data.json", REMEDY)
+    run = trained.run_folder
+    # Beside a file that lies outside of a run, a data.json may be anybody's.
+    recorded: Any = read_json_object(run / "data.json", REMEDY) if is_run(run) else None
     for key in ("splits", report.split, "files"):
         recorded = recorded.get(key) if isinstance(recorded, dict) else None
     if isinstance(recorded, dict):
