@@ -61,3 +61,10 @@ def test_a_torn_line_is_cut_off_and_whole_ones_stay(
     assert cut_last_line_if_torn(path) == len(content) - len(kept)
     assert path.read_bytes() == kept
     assert cut_last_line_if_torn(tmp_path / "absent") == 0
+
+
+def test_a_whole_last_line_without_its_end_gets_it(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"a": 1}\n{"a": 2}')
+    assert cut_last_line_if_torn(path) == 0
+    assert path.read_bytes() == b'{"a": 1}\n{"a": 2}\n'

@@ -125,6 +125,7 @@ def test_of_one_image_no_interval_is_printed() -> None:
     assert "no intervals: 1 image is too few to draw from, which takes 5; boundary IoU 0" in (
         printed.getvalue()
     )
+    assert printed.getvalue().count("no intervals") == 1
     assert " to 0." not in printed.getvalue() and "nan" not in printed.getvalue()
     assert np.isnan(record["paired"]["share_of_draws_above_zero"])
 

@@ -3,15 +3,17 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from omegaconf import OmegaConf
 
 from outtake.config.compose import compose
-from outtake.core.errors import ConfigError, RecordError
+from outtake.core.errors import ConfigError, DataRootError, RecordError
 from outtake.core.format_version import FORMAT_VERSION
+from outtake.programs import training_records
 from outtake.programs.tag import main, tag_runs
-from outtake.programs.training_records import _write_notes
+from outtake.programs.training_records import _write_notes, write_run_records
 from outtake.runs.run_folder import RunFolder
 from outtake.runs.run_notes import RunNotes
 
@@ -111,3 +113,16 @@ def test_more_than_is_read_again_is_refused(
     with pytest.raises(ConfigError, match=message):
         tag_runs([run.path], **change)
     assert run.read_notes() == before
+
+
+def test_a_resumption_that_is_refused_writes_nothing(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.write_notes(RunNotes(note="kept"))
+    run.data.write_text('{"fingerprint": "a"}')
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    monkeypatch.setattr(training_records, "describe_data", lambda data: {"fingerprint": "b"})
+    given = ["note=other"]
+    with pytest.raises(DataRootError, match="fingerprints differ"):
+        write_run_records(run, compose("train", given), Mock(), given, resume=True)
+    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before

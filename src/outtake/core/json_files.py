@@ -100,6 +100,8 @@ def _read_text(path: Path, remedy: str) -> str | None:
 def cut_last_line_if_torn(path: Path) -> int:
     """Cut a file back to the end of its last whole line, so that the next one stands alone.
 
+    A last line that lacks nothing but its end, as some editors leave it, gets that end.
+
     Returns:
         The number of bytes that were cut off; 0 for a file that is absent, empty or whole.
     """
@@ -115,5 +117,18 @@ def cut_last_line_if_torn(path: Path) -> int:
                 whole = start + found + 1
                 break
             whole = start
+        if whole == size:
+            return 0
+        file.seek(whole)
+        if _is_json_object(file.read()):
+            file.write(b"\n")
+            return 0
         file.truncate(whole)
     return size - whole
+
+
+def _is_json_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False

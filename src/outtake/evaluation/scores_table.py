@@ -50,7 +50,8 @@ def print_scores(record: dict[str, Any], console: Console) -> None:
         interval = _format_interval(paired["interval"])
         console.print(
             f"against {escape(paired['baseline'])}: mIoU {paired['difference']:+.4f}"
-            f"{f' ({interval})' if interval else ''}, {drawn}"
+            f"{f' ({interval})' if interval else ''}"
+            f"{f', {drawn}' if 'intervals' not in record else ''}"
         )
 
 

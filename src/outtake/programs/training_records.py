@@ -49,9 +49,11 @@ def write_run_records(
         DataRootError: The data of a resumed run is not what it was begun with.
     """
     record = describe_data(data)
-    _write_notes(folder, cfg, overrides, resume=resume)
+    # Of a resumption that is refused nothing is written.
     if resume:
         folder.check_data(record)
+    _write_notes(folder, cfg, overrides, resume=resume)
+    if resume:
         folder.log_resume(overrides, describe_environment())
     else:
         folder.write_overrides(list(overrides))
