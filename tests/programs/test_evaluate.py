@@ -386,7 +386,9 @@ def test_no_page_is_left_beside_scores_that_could_not_be_written(
 def test_scores_on_other_data_leave_those_of_the_run_s_own(
     tiny_run: Path, pairs: Path, tmp_path: Path
 ) -> None:
-    folder = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    # Other tests leave evaluations in the shared run.
+    unevaluated = shutil.ignore_patterns("evaluation")
+    folder = Path(shutil.copytree(tiny_run, tmp_path / "run", ignore=unevaluated))
     data = Path(shutil.copytree(pairs, tmp_path / "ds2"))
     next((data / "val" / "images").iterdir()).unlink()
     for mask in (data / "val" / "masks").iterdir():
