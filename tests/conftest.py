@@ -72,8 +72,10 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def _heard_loggers() -> Iterator[None]:
     """Let records reach the next test's ``caplog``, whatever a program has set up in this one."""
     yield
+    logging.getLogger().setLevel(logging.WARNING)  # Hydra raises it, and disables all loggers
     package = logging.getLogger("outtake")
     package.propagate, package.handlers = True, []
+    package.setLevel(logging.NOTSET)
     for name, logger in logging.Logger.manager.loggerDict.items():
         if name.startswith("outtake") and isinstance(logger, logging.Logger):
             logger.disabled = False
