@@ -64,8 +64,8 @@ function classSection() {
   const table = make("table", { id: "classes" });
   fillClasses(table);
   return make("section", {}, make("div", { class: "bar" }, make("h2", {}, "Classes")),
-    make("p", { class: "hint" }, "A dash: the class is neither in the truth nor predicted. An interval has one where "
-      + `fewer than ${DATA.least_units} of what is drawn hold the class.`),
+    make("p", { class: "hint" }, "A dash: the class is neither in the truth nor predicted; in the place of an interval, fewer "
+      + `than ${DATA.least_units} of the recordings or images that are drawn hold it.`),
     make("div", { class: "scroll" }, table));
 }
 
