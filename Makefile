@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .PHONY: help install demo studio-demo test test-full quick lint format constraints clean
 
 help:
-	@echo "make demo         train on the embedded scenes, evaluate, clean a video (about 4 minutes)"
+	@echo "make demo         train on the embedded scenes, evaluate, clean a video (2 to 4 minutes)"
 	@echo "make studio-demo  label, train and remove in a scripted browser (minutes; needs chromium)"
 	@echo "make test         run the test suite (6 to 10 minutes)"
 	@echo "make test-full    run it with all cases of the longer proofs"
