@@ -72,6 +72,10 @@ def dull(root):
     save(image(root), scene(3) // 64 + 100)
 
 
+def deep(root):
+    cv2.imwrite(str(image(root, 2, "val")), scene(77).astype(np.uint16) * 257)
+
+
 def black_and_white(root):
     (root / "classes.yaml").write_text("names: [ground, road, car]\n")
     for split, count in (("train", 12), ("val", 4)):
@@ -194,6 +198,7 @@ SEEDED = {
     "mask_is_image": lambda root: mask(root).write_bytes(image(root).read_bytes()),
     "blank_image": lambda root: save(image(root), np.full((*SIZE, 3), 90, np.uint8)),
     "few_shades": dull,
+    "lost_samples": deep,
     "classes": one_class,
     "illegal_id": lambda root: with_value(root, 77),
     "illegal_colour": all_coloured,

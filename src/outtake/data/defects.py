@@ -95,6 +95,9 @@ KINDS: dict[str, DefectKind] = {
     "few_shades": _warning(
         "image of hardly any shades", "data.source.range=[low,high] for 16-bit samples"
     ),
+    "lost_samples": _warning(
+        "samples that no range holds", "data.source.range=[low,high] that holds them"
+    ),
     # values
     "classes": _error("classes cannot be told from the masks", "list them in classes.yaml"),
     "illegal_id": _error(

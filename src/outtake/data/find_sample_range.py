@@ -167,7 +167,15 @@ def _warn_of_loss(
 def warn_of_lost_samples(
     found: LostSamples, images: int, split: str, keys: Mapping[str, str] | None = None
 ) -> None:
-    """Say in one line for each range that images have samples outside of it, or had none.
+    """Say what :func:`describe_lost_samples` returns."""
+    for line in describe_lost_samples(found, images, split, keys):
+        warn_of_data(line)
+
+
+def describe_lost_samples(
+    found: LostSamples, images: int, split: str, keys: Mapping[str, str] | None = None
+) -> list[str]:
+    """Return one line for images of 16 bits without a range, and for each that some do not fit.
 
     Where the user named the range, that is said of more than a hundredth of them only.
 
@@ -177,9 +185,10 @@ def warn_of_lost_samples(
         split: What they are, such as their split.
         keys: The config key of the range of a file; ``data.source.range`` of others.
     """
+    lines = []
     if found.high_bytes:
         deepest = max(found.high_bytes, key=lambda path: found.high_bytes[path])
-        warn_of_data(
+        lines.append(
             f"{len(found.high_bytes)} of {images} images of {split} store 16 bits and no range was "
             f"found, as the others of training store 8: they keep their high byte, which leaves "
             f"little of samples to {found.high_bytes[deepest]} at most ({deepest}); save all alike"
@@ -198,8 +207,9 @@ def warn_of_lost_samples(
             whole = choose_range(np.dtype(np.int64), *held)
             held = whole.low, whole.high
         worst = max(files, key=lambda path: files[path].samples / files[path].size)
-        warn_of_data(
+        lines.append(
             f"{len(files)} of {images} images of {split} (as {worst}) have samples outside "
             f"{limits[0]:g} to {limits[1]:g}, from {low:g} to {high:g} ({share:.2%} of theirs), "
             f"which become black or white; {key}=[{held[0]:g},{held[1]:g}] in training holds them"
         )
+    return lines

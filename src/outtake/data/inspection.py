@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from outtake.core.errors import DataRootError, EmptySplitError, MissingSplitError, OuttakeError
 from outtake.core.labels import LabelSpace
 from outtake.core.parallel import default_threads, map_threads
+from outtake.data.clipped_samples import watch_samples
 from outtake.data.defects import KINDS, Defect
 from outtake.data.find_duplicates import find_duplicates
+from outtake.data.find_sample_range import describe_lost_samples
 from outtake.data.inspect_sample import SampleFacts, inspect_sample
 from outtake.data.pair_files import FilePairs, propose_pairing
 from outtake.data.source import SPLITS, Sample, SegmentationSource
-from outtake.data.verification import describe_class_shares
+from outtake.data.verification import describe_class_shares, find_range_keys
 
 _BLACK_AND_WHITE_SHARE = 0.95
 
@@ -73,10 +75,13 @@ def inspect_source(source: SegmentationSource, threads: int | None = None) -> In
     for split in SPLITS:
         samples = _list_samples(source, split, defects)
         inspect = partial(inspect_sample, source, split=split, knows_classes=class_error is None)
-        facts += map_threads(
-            inspect, samples, threads=threads or default_threads(),
-            title=f"Inspecting {source.name} {split}",
-        )  # fmt: skip
+        with watch_samples() as lost:
+            facts += map_threads(
+                inspect, samples, threads=threads or default_threads(),
+                title=f"Inspecting {source.name} {split}",
+            )  # fmt: skip
+        lines = describe_lost_samples(lost, len(samples), split, find_range_keys(source, samples))
+        defects += [Defect("lost_samples", split, split, line) for line in lines]
     defects += [defect for each in facts for defect in each.defects]
     defects += find_duplicates(facts)
     flaws: Mapping[str, str] = getattr(source, "flaws", {})

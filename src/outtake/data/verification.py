@@ -116,7 +116,7 @@ def _decode_split(
             threads=threads or default_threads(),
             title=f"Verifying {source.name} {split}",
         )
-    warn_of_lost_samples(lost, len(samples), split, _range_keys(source, samples))
+    warn_of_lost_samples(lost, len(samples), split, find_range_keys(source, samples))
     files = {sample.id: facts.files for sample, facts in zip(samples, verified, strict=True)}
     return SplitReport(
         split=split,
@@ -135,7 +135,7 @@ def _decode_split(
     )
 
 
-def _range_keys(source: SegmentationSource, samples: Sequence[Sample]) -> dict[str, str]:
+def find_range_keys(source: SegmentationSource, samples: Sequence[Sample]) -> dict[str, str]:
     """Return the config key of the range of each file of a further input."""
     names = [each.name for each in from_files(get_further_inputs(source))]
     return {
