@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import ConfigError
-from outtake.data import mask_values
 from outtake.data.class_file import read_class_file
 from outtake.data.folder import Folder
+from outtake.data.read_mask_values import read_mask_values
 from outtake.data.source import DataChoice
 from tests.data.generated import label_map, labels_of, make_folder
 
@@ -97,9 +97,9 @@ def test_a_rare_class_beside_unlabelled_pixels_is_an_id(tmp_path):
 
 def test_masks_of_ids_are_not_all_read(tmp_path, monkeypatch):
     read = []
-    original = mask_values.read_mask_values
     monkeypatch.setattr(
-        mask_values, "read_mask_values", lambda path: read.append(path) or original(path)
+        "outtake.data.read_mask_values.read_mask_values",
+        lambda path: read.append(path) or read_mask_values(path),
     )
     make_folder(tmp_path, [label_map(0, (8, 8), classes=2)] * 150)
     read.clear()

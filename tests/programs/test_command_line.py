@@ -78,7 +78,7 @@ def test_hydra_has_no_occasion_to_print_all_overrides(
 ) -> None:
     running = SimpleNamespace(mode=RunMode.RUN)
     monkeypatch.setattr(command_line, "HydraConfig", SimpleNamespace(get=lambda: running))
-    with pytest.raises(SystemExit) as ended, command_line.print_user_errors():
+    with pytest.raises(SystemExit) as ended, command_line.exit_at_errors():
         raise error
     printed = capsys.readouterr().err
     assert ended.value.code == code and said in printed and SECRET not in printed

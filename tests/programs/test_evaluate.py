@@ -13,7 +13,7 @@ import torch
 from outtake.config.compose import compose
 from outtake.config.evaluation_data import build_eval_data, make_baseline_loader
 from outtake.config.load_trained import load_trained
-from outtake.core.errors import ConfigError, DataRootError, LabelSpaceError, OutputError
+from outtake.core.errors import ConfigError, DataRootError, LabelSpaceError
 from outtake.data.folder import Folder
 from outtake.data.source import DataChoice
 from outtake.evaluation.bootstrap import Bootstrap
@@ -22,7 +22,7 @@ from outtake.evaluation.evaluation_loop import evaluate_split
 from outtake.evaluation.metrics import scores
 from outtake.evaluation.sampling_units import choose_units
 from outtake.evaluation.summary import detailed_scores
-from outtake.programs.evaluate import _write_results, evaluate
+from outtake.programs.evaluate import evaluate
 from outtake.programs.train import train
 from outtake.training.checkpoint_files import read_checkpoint, save_checkpoint
 from tests.training.one_layer import QUICK
@@ -354,52 +354,3 @@ def test_labels_are_refined_and_compared_with_those_that_are_not(
     assert record["calibration"]["ece"] != plain["calibration"]["ece"]
     difference = record["paired"]["difference"]
     assert difference == pytest.approx(record["miou"] - plain["miou"], abs=1e-9)
-
-
-def test_a_page_of_an_earlier_evaluation_does_not_stay_beside_new_scores(
-    tiny_run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    given = (f"checkpoint={tiny_run}", "device=cpu", f"output={tmp_path}")
-    run(*given, "bootstrap.resamples=100")
-    assert (tmp_path / "report.html").is_file()
-    with caplog.at_level("INFO"):
-        run(*given, "report=false")
-    assert not (tmp_path / "report.html").exists()
-    assert f"removed {tmp_path / 'report.html'}, the page of an earlier" in caplog.text
-
-
-def test_no_page_is_left_beside_scores_that_could_not_be_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "report.html").write_text("old")
-    (tmp_path / "metrics.json").write_text("{}")
-
-    def fail(path: Path, text: str) -> None:
-        raise OutputError(f"cannot write {path}: the disk is full")
-
-    monkeypatch.setattr("outtake.programs.evaluate.replace_text", fail)
-    with pytest.raises(OutputError, match="disk is full"):
-        _write_results(tmp_path / "metrics.json", {"miou": 0.5}, "new")
-    assert not (tmp_path / "report.html").exists()
-
-
-def test_scores_on_other_data_leave_those_of_the_run_s_own(
-    tiny_run: Path, pairs: Path, tmp_path: Path
-) -> None:
-    # Other tests leave evaluations in the shared run.
-    unevaluated = shutil.ignore_patterns("evaluation")
-    folder = Path(shutil.copytree(tiny_run, tmp_path / "run", ignore=unevaluated))
-    data = Path(shutil.copytree(pairs, tmp_path / "ds2"))
-    next((data / "val" / "images").iterdir()).unlink()
-    for mask in (data / "val" / "masks").iterdir():
-        if not (data / "val" / "images" / mask.name).exists():
-            mask.unlink()
-    given = (f"checkpoint={folder}", "device=cpu", "report=false")
-    before = len(list((folder / "evaluation").glob("*")))  # what other tests scored it on
-    own = run(*given)
-    other = run(*given, "data=folder", f"data.root={data}")
-    run(*given, f"baseline={folder}/checkpoints/last.ckpt")
-    assert (own["data_of_training"], other["data_of_training"]) == (True, False)
-    kept = json.loads((folder / "evaluation/folder-val/metrics.json").read_text())
-    assert kept == own and other["images"] == own["images"] - 1
-    assert len(list((folder / "evaluation").iterdir())) == before + 3

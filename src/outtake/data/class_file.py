@@ -16,7 +16,7 @@ from outtake.core.labels import Colour, LabelSpace
 from outtake.data.infer_classes import CORRECTION_ADVICE, UNLABELLED_VALUE, WHITE_IS_255
 from outtake.data.mask_encoding import MaskDecoder, format_value, rgb_to_int
 from outtake.data.mask_palettes import find_palettes_that_differ
-from outtake.data.mask_values import (
+from outtake.data.read_mask_values import (
     BINARY_VALUES,
     MaskValues,
     find_areas,

@@ -15,7 +15,7 @@ from outtake.data.mask_encoding import (
     format_value,
     rgb_to_int,
 )
-from outtake.data.mask_values import (
+from outtake.data.read_mask_values import (
     BINARY_VALUES,
     MAX_COLOURS,
     MaskValues,

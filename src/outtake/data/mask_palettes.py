@@ -10,7 +10,7 @@ from PIL import Image
 
 from outtake.core.parallel import default_threads, map_threads
 from outtake.data.decode_files import Array
-from outtake.data.mask_values import explain_palettes, read_or_skip
+from outtake.data.read_mask_values import explain_palettes, read_or_skip
 
 _PROBED_MASKS = 64
 _PALETTE_MODES = ("P", "PA")

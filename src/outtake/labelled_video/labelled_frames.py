@@ -12,7 +12,7 @@ from outtake.core.labels import LabelSpace
 from outtake.core.types import LabelMap
 from outtake.data.class_file import ClassList
 from outtake.data.infer_classes import BINARY_NAMES, UNLABELLED_VALUE
-from outtake.data.mask_values import MaskValues, read_mask_values, read_until, sum_numbers
+from outtake.data.read_mask_values import MaskValues, read_mask_values, read_until, sum_numbers
 from outtake.data.source import DataChoice, warn_of_data
 from outtake.masking.build_mask_source import ClipFacts
 from outtake.masking.find_mask_files import MaskFiles

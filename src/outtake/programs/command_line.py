@@ -128,7 +128,7 @@ def _format_warning(
 
 
 @contextmanager
-def print_user_errors() -> Iterator[None]:
+def exit_at_errors() -> Iterator[None]:
     """End a single run at an error, inside a ``@hydra.main`` function.
 
     Hydra would print a line of its own about the job first, with all overrides, and a password may

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from outtake.config.compose import CONF_DIR
 from outtake.core.errors import ConfigError
-from outtake.programs.command_line import exit_with_error, hydra_run_dir, print_user_errors
+from outtake.programs.command_line import exit_at_errors, exit_with_error, hydra_run_dir
 
 _CONF = str(CONF_DIR)
 DEFECTS_EXIT_CODE = 1
@@ -25,7 +25,7 @@ TRIAL_OVERRIDES: list[str] = []  # what stands after -- is for the trials of a s
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="train")
 def call_train(cfg: DictConfig) -> float:
     """Train, reproduce a run, or find settings; return the objective."""
-    with print_user_errors():
+    with exit_at_errors():
         from outtake.config.instantiate import resolve_config
         from outtake.programs.reproduce import reproduce
         from outtake.programs.train import train
@@ -46,7 +46,7 @@ def call_train(cfg: DictConfig) -> float:
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="evaluate")
 def call_evaluate(cfg: DictConfig) -> None:
     """Score a checkpoint."""
-    with print_user_errors():
+    with exit_at_errors():
         from outtake.programs.evaluate import evaluate
 
         evaluate(cfg)
@@ -55,7 +55,7 @@ def call_evaluate(cfg: DictConfig) -> None:
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="infer_video")
 def call_infer_video(cfg: DictConfig) -> None:
     """Take objects out of videos."""
-    with print_user_errors():
+    with exit_at_errors():
         from outtake.programs.removal_inputs import check_inputs
 
         # What is missing is said before seconds of imports.
@@ -68,7 +68,7 @@ def call_infer_video(cfg: DictConfig) -> None:
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="stitch")
 def call_stitch(cfg: DictConfig) -> None:
     """Stitch the background of each shot into one picture."""
-    with print_user_errors():
+    with exit_at_errors():
         from outtake.programs.stitch import stitch
 
         stitch(cfg)
@@ -77,7 +77,7 @@ def call_stitch(cfg: DictConfig) -> None:
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="suggest")
 def call_suggest(cfg: DictConfig) -> None:
     """Say which frames to label next."""
-    with print_user_errors():
+    with exit_at_errors():
         from outtake.programs.suggest import suggest
 
         suggest(cfg)
@@ -86,7 +86,7 @@ def call_suggest(cfg: DictConfig) -> None:
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="predict")
 def call_predict(cfg: DictConfig) -> None:
     """Label pictures, or take objects out of them."""
-    with print_user_errors():
+    with exit_at_errors():
         from outtake.programs.predict_inputs import check_inputs
 
         check_inputs(cfg)
@@ -98,7 +98,7 @@ def call_predict(cfg: DictConfig) -> None:
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="cluster")
 def call_cluster(cfg: DictConfig) -> None:
     """Find which pixels of pictures belong together."""
-    with print_user_errors():
+    with exit_at_errors():
         from outtake.programs.cluster import cluster
 
         cluster(cfg)
@@ -107,7 +107,7 @@ def call_cluster(cfg: DictConfig) -> None:
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="sweep")
 def call_sweep(cfg: DictConfig) -> None:
     """Search settings."""
-    with print_user_errors():
+    with exit_at_errors():
         from outtake.programs.sweep import run_sweep
         from outtake.programs.trial_overrides import read_trial_words
 
@@ -123,7 +123,7 @@ def call_sweep(cfg: DictConfig) -> None:
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="export")
 def call_export(cfg: DictConfig) -> None:
     """Write a trained network as one archive."""
-    with print_user_errors():
+    with exit_at_errors():
         from outtake.programs.export import export
 
         export(cfg)
@@ -132,7 +132,7 @@ def call_export(cfg: DictConfig) -> None:
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="soup")
 def call_soup(cfg: DictConfig) -> None:
     """Average the weights of networks."""
-    with print_user_errors():
+    with exit_at_errors():
         from outtake.programs.soup import soup
 
         soup(cfg)
@@ -141,7 +141,7 @@ def call_soup(cfg: DictConfig) -> None:
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="verify")
 def call_verify(cfg: DictConfig) -> None:
     """List the defects of a data set; exit with 1 if one is to fail."""
-    with print_user_errors():
+    with exit_at_errors():
         from outtake.programs.verify import verify
 
         if not verify(cfg):
@@ -151,7 +151,7 @@ def call_verify(cfg: DictConfig) -> None:
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="pack")
 def call_pack(cfg: DictConfig) -> None:
     """Write a data set as shards."""
-    with print_user_errors():
+    with exit_at_errors():
         from outtake.programs.pack import pack_data
 
         pack_data(cfg)
@@ -160,7 +160,7 @@ def call_pack(cfg: DictConfig) -> None:
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="preview")
 def call_preview(cfg: DictConfig) -> None:
     """Draw samples of a data set."""
-    with print_user_errors():
+    with exit_at_errors():
         from outtake.programs.preview import preview
 
         preview(cfg)
@@ -169,7 +169,7 @@ def call_preview(cfg: DictConfig) -> None:
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="watch")
 def call_watch(cfg: DictConfig) -> None:
     """Show runs on a live page."""
-    with print_user_errors():
+    with exit_at_errors():
         from outtake.programs.watch import watch
 
         watch(cfg)
@@ -178,7 +178,7 @@ def call_watch(cfg: DictConfig) -> None:
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="studio")
 def call_studio(cfg: DictConfig) -> None:
     """Serve the page in which frames are labelled."""
-    with print_user_errors():
+    with exit_at_errors():
         from outtake.programs.studio import studio
 
         studio(cfg)

@@ -16,7 +16,7 @@ from outtake.core.types import LabelMap
 from outtake.data.decode_files import decode_file
 from outtake.data.image_files import read_stored_mask
 from outtake.data.mask_encoding import MaskDecoder, format_value
-from outtake.data.mask_values import (
+from outtake.data.read_mask_values import (
     BINARY_VALUES,
     MaskValues,
     read_mask_values,

@@ -66,8 +66,8 @@ class LibraryLoss(nn.Module):
             logits = logits.view_as(logits)  # a hook on what came in would outlast this call
         value: torch.Tensor = self.loss(logits, target)
         if mends_gradient:
-            # torch gives its hooks no types.
             hook = partial(_zero_where_undefined, value.detach().isfinite())
+            # torch gives its hooks no types.
             logits.register_hook(hook)  # type: ignore[no-untyped-call]
         if share != 1:
             value = share * value

@@ -1,4 +1,4 @@
-"""The values that masks hold, counted over all of them."""
+"""Read which values masks hold, counted over one or all of them."""
 
 from __future__ import annotations
 
