@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from outtake.core.files import replace_file, write_json
+from outtake.core.files import replace_text, write_json
 from outtake.core.types import LabelMap
 from outtake.pictures.prediction_record import PictureRecord
 from outtake.video.read.inputs import natural_sort_key
@@ -58,6 +58,4 @@ def write_shares(folder: Path, names: Sequence[str], entries: Iterable[PictureRe
     for entry, shares in rows:
         values = [f"{shares[name]:.6f}" for name in names]
         writer.writerow([entry.picture, entry.width, entry.height, *values])
-    # Names of files may hold bytes that are no text.
-    data = text.getvalue().encode(errors="backslashreplace")
-    replace_file(folder / SHARES_CSV, lambda file: file.write(data))
+    replace_text(folder / SHARES_CSV, text.getvalue())

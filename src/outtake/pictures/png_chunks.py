@@ -6,7 +6,8 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+from outtake.data.decode_files import PNG_SIGNATURE
+
 _HEADER_BYTES = 33  # signature and IHDR
 # Colours, with those of HDR under the names of drafts too; PNG specification, third edition, 11.3.
 _COLOURS = frozenset(
@@ -34,7 +35,7 @@ def read_chunks(path: Path) -> tuple[dict[bytes, bytes], tuple[str, ...]]:
     kept: dict[bytes, bytes] = {}
     others: dict[str, None] = {}
     with path.open("rb") as file:
-        if file.read(len(_SIGNATURE)) != _SIGNATURE:
+        if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
             return {}, ()
         while len(head := file.read(8)) == 8:
             size, kind = int.from_bytes(head[:4], "big"), head[4:]

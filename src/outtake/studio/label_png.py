@@ -10,8 +10,8 @@ import numpy as np
 from outtake.core.errors import UnreadableImageError
 from outtake.core.files import replace_file
 from outtake.core.types import LabelMap
+from outtake.data.decode_files import PNG_SIGNATURE
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEAD_BYTES = 26
 _GREY, _INDEXED = 0, 3
 _WITH_ALPHA = (4, 6)
@@ -93,6 +93,6 @@ def has_alpha(path: Path) -> bool:
 
 
 def _size_in_head(head: bytes) -> tuple[int, int] | None:
-    if len(head) < _HEAD_BYTES or head[:8] != _SIGNATURE or head[12:16] != b"IHDR":
+    if len(head) < _HEAD_BYTES or head[:8] != PNG_SIGNATURE or head[12:16] != b"IHDR":
         return None
     return int.from_bytes(head[20:24], "big"), int.from_bytes(head[16:20], "big")

@@ -21,6 +21,7 @@ from PIL import Image, ImageOps
 from outtake.core.errors import ConfigError, DataRootError, UnreadableImageError
 from outtake.core.files import replace_file
 from outtake.core.types import Frame
+from outtake.data.decode_files import PNG_SIGNATURE
 
 FOLDER = "layers"
 MAX_UPLOAD_BYTES = 64 << 20
@@ -109,7 +110,7 @@ class LayerPictures:
         except OSError as error:
             raise self._damage_error(digest) from error
         width, height = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
-        sound = head[:8] == b"\x89PNG\r\n\x1a\n" and head[24:26] == b"\x08\x06"
+        sound = head[:8] == PNG_SIGNATURE and head[24:26] == b"\x08\x06"
         if not sound or not _is_size(width, height):
             raise self._damage_error(digest)
         return height, width
