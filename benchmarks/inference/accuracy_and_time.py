@@ -2,14 +2,16 @@
 
     OUTTAKE_DATA=PATH python -m benchmarks.inference.accuracy_and_time
         [--models fpn-regnetx_004 ddrnet23_slim ...] [--epochs 60] [--runs runs/accuracy_and_time]
-        [--shares 1 0.75] [--plot docs/images/accuracy_and_time.svg] [OVERRIDE ...]
+        [--trained runs/camvid ...] [--shares 1 0.75] [--plot docs/images/accuracy_and_time.svg]
+        [OVERRIDE ...]
 
 Every network is trained with the recipe of ``experiment=camvid_fast``, for equally many epochs. Its
 mIoU is that of the validation split, as the backend labels it in the precision named; its time is
 that from a frame of 480x352 to its labels, in milliseconds: the least wall clock and the least
 processor time of some runs, on as many threads as there are processors. With ``--shares`` networks
-see the frames at other sizes too, as shares of the size of their evaluation. A run that was
-interrupted goes on where it stopped, and a finished one is not trained again.
+see the frames at other sizes too, as shares of the size of their evaluation. With ``--trained``
+finished runs of other recipes are measured too, or alone, by the names of their folders. A run that
+was interrupted goes on where it stopped, and a finished one is not trained again.
 """
 
 from __future__ import annotations
@@ -216,7 +218,8 @@ def _find_room(
 def main() -> None:
     """Train what is not trained yet, measure all, print the table and write the plot."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS), metavar="NAME")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=[], metavar="NAME")
+    parser.add_argument("--trained", nargs="+", type=Path, default=[], metavar="RUN")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--runs", type=Path, default=Path("runs/accuracy_and_time"))
     parser.add_argument("--shares", nargs="+", type=float, default=[1.0], help="of the size")
@@ -225,11 +228,13 @@ def main() -> None:
     source = CamVid(str(Path(os.environ["OUTTAKE_DATA"]) / "camvid"))
     runs: Path = arguments.runs.resolve()
     points: list[Point] = []
-    for model in arguments.models:
+    for model in arguments.models or ([] if arguments.trained else MODELS):
         run = runs / model
         epochs = f"trainer.max_epochs={arguments.epochs}"
         train_once(run, [*RECIPE, *MODELS[model], epochs, *overrides])
         points += measure(model, run, source, arguments.shares)
+    for run in arguments.trained:
+        points += measure(run.name, run, source, arguments.shares)
     print(
         f"\n| network | precision | val mIoU | ms on {os.cpu_count()} processors | processor ms |"
     )

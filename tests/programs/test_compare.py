@@ -147,7 +147,7 @@ def test_a_real_run_is_compared_with_all_its_parts(small_run: Path, tmp_path: Pa
     summary = json.loads((small_run / "summary.json").read_text())
     assert run["state"] == "finished" and run["values"]["score"] == summary["best"]["val/miou"]
     assert run["values"]["forward"] == summary["forward_ms"] > 0
-    assert "threads" in run["device"] and data["settings"] == []
+    assert "thread" in run["device"] and data["settings"] == []
 
 
 def test_runs_on_other_data_are_pointed_out(tmp_path: Path) -> None:
@@ -257,6 +257,7 @@ def test_the_exit_code_says_whether_two_runs_differ(
         ["--group", "x"],
         ["--where", "seed=0"],
         ["--csv", "-"],
+        ["--all"],
     ],
 )
 def test_what_would_have_no_effect_beside_a_difference_is_refused(

@@ -162,9 +162,9 @@ def _print_summary(runs: Sequence[RunRecord], output: Path) -> None:
 
 def _refuse_beside_diff(given: argparse.Namespace) -> None:
     """Raise a ConfigError if something stands beside ``--diff`` that would have no effect."""
-    for key in ("runs", "output", "csv", "json", "tag", "group", "where"):
+    for key in ("runs", "output", "csv", "json", "tag", "group", "where", "all"):
         value = getattr(given, key)
-        if value not in (None, []):
+        if value not in (None, [], False):
             word = str(value[0]) if key == "runs" else f"--{key}"
             raise ConfigError(
                 f"{word}: has no effect beside --diff RUN OTHER, which prints in what two runs "

@@ -43,7 +43,8 @@ def device_name(device: torch.device) -> str:
     """Return the name of the GPU, or of the processor with the number of threads in use."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type}: {_cpu_name()} ({torch.get_num_threads()} threads)"
+    threads = torch.get_num_threads()
+    return f"{device.type}: {_cpu_name()} ({threads} thread{'' if threads == 1 else 's'})"
 
 
 def installed_packages() -> dict[str, str]:
