@@ -235,7 +235,7 @@ def test_the_report_adds_numbers_and_changes_none(small_run: Path, tmp_path: Pat
         "resamples": 2000, "level": 0.95, "seed": 0,
     }  # fmt: skip
     assert set(full["speed"]["ms_per_image"]) == {"load", "network", "count"}
-    assert full["forward_ms"] > 0 and "threads" in full["forward"]["device"]
+    assert full["forward_ms"] > 0 and "thread" in full["forward"]["device"]
     assert (full["forward"]["height"], full["forward"]["width"]) == (64, 96)
     assert 0 <= full["boundary"]["iou"] <= 1 and 0 <= full["boundary"]["f_score"] <= 1
     assert 0 <= full["calibration"]["ece"] <= 1
