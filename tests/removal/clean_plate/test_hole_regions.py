@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from outtake.motion.warp import project_points
 from outtake.removal.clean_plate.frame_buffer import BufferedFrame, FrameBuffer
 from outtake.removal.clean_plate.hole_regions import find_hole_regions
 from tests.removal.clean_plate.clips import HEIGHT, WIDTH, disc, hide, texture
@@ -34,13 +32,3 @@ def test_regions_cover_the_hole_and_know_what_surrounds_it():
 
 def test_a_frame_without_a_hole_has_no_regions():
     assert find_hole_regions(buffered(np.zeros_like(MASK)), 4) == []
-
-
-def test_a_shift_is_measured_in_pixels_at_the_edge_of_the_region():
-    region = find_hole_regions(buffered(disc(40)), 4)[0]
-    maps = region.affine_shifts(np.array([[1, 0, 0, 2, 0, 0], [0, 3, 0, 0, 0, 0]], np.float64))
-    edge = region.centre + np.float32([[0, 0], [region.radius_px, 0]])
-    assert project_points(maps[0], edge) - edge == pytest.approx(np.array([[1, 2]] * 2), abs=1e-4)
-    assert project_points(maps[1], edge) - edge == pytest.approx(
-        np.array([[0, 0], [3, 0]]), abs=1e-4
-    )

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from outtake.core.mask_regions import split_regions
 from outtake.core.types import Frame, Mask
-from outtake.motion.homography import Homography
 from outtake.motion.warp import Points
 from outtake.removal.clean_plate.frame_buffer import BufferedFrame
 from outtake.removal.clean_plate.tiles import Tiles, Value, cover_with_tiles
@@ -55,19 +54,6 @@ class HoleRegion:
     centre: Points
     radius_px: float
     contrast: float
-
-    def affine_shifts(self, parameters: NDArray[np.float64]) -> Homography:
-        """Return the affine maps (n, 3, 3) of shifts with six parameters each, (n, 6).
-
-        Three parameters move x and three move y: a constant, and slopes along x and y from the
-        centre, in pixels at the edge of the region.
-        """
-        maps = np.tile(np.eye(3), (len(parameters), 1, 1))
-        moves = parameters.reshape(-1, 2, 3)
-        slopes = moves[..., 1:] / self.radius_px
-        maps[:, :2, :2] += slopes
-        maps[:, :2, 2] += moves[..., 0] - slopes @ self.centre.astype(np.float64)
-        return maps
 
     def frame_slices(self, height: int, width: int) -> tuple[Crop, Crop]:
         """Return the slices of a frame that the box covers, and the slices of the box inside."""

@@ -20,9 +20,6 @@ Value = TypeVar("Value", bound=np.generic)
 
 # The sides of a tile on images up to and above this height.
 _TILE_SIDES_PX, _LARGE_HEIGHT_PX = (4, 8), 400
-# Products of matrices with more rows start BLAS threads, which cost more than they gain, and fewer
-# points at once stay in the cache of the processor.
-_MAX_MATMUL_ROWS = 256
 # Bicubic sampling reads up to two pixels away, and rounding may cost one.
 SUPPORT_PX = 3.0
 # The side of the blocks whose distance to masked pixels is stored.
