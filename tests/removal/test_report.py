@@ -101,6 +101,14 @@ def test_what_effects_added_to_masks_is_said_where_it_was_looked_for():
     assert "of the masks" not in format_summary(plain)
 
 
+def test_grain_that_was_given_is_said():
+    given = noted([(0.0, 0.1, fill(1, 0, 0, grain=2.0)), (0.1, 0.3, fill(1, 0, 0, grain=4.0))])
+    said = format_summary(given.record(frames_per_second=1.0))
+    assert said.endswith("given grain as the picture has, 3.5 grey levels (mask.grain)")
+    none = noted([(0.0, 0.1, fill(1, 0, 0, grain=0.0))]).record(frames_per_second=1.0)
+    assert none["fill"]["grain"] == 0 and "grain" not in format_summary(none)
+
+
 def test_a_frame_counts_by_the_size_of_its_hole():
     record = noted(FRAMES).record(output="x.mp4")
     assert record["fill"] == {

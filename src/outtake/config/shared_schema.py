@@ -82,9 +82,13 @@ class MaskFileOptions:
             )
 
 
+# Those options of ``mask`` that do not make masks: they are also used with masks of one's own.
+OF_THE_FILL = frozenset({"feather", "grain"})
+
+
 @dataclass(frozen=True, kw_only=True)
 class MaskOptions:
-    """How labels become masks, and how soft their rim is."""
+    """How labels become masks, and how what fills these meets the picture."""
 
     threshold: Annotated[float | dict[str, float], Number(0, below=1)]
     low: Annotated[float | None, Number(0, below=1)]
@@ -92,7 +96,8 @@ class MaskOptions:
     fill_holes: bool
     dilate: Fraction
     feather: Annotated[float, Number(0, 0.1)]
+    grain: Annotated[float | Literal["auto"], Number(0, 2), Form("a number from 0 to 2, or auto")]
 
     def policy_options(self) -> dict[str, Any]:
         """Return the options of :class:`outtake.masking.policy.MaskPolicy`, by name."""
-        return {name: value for name, value in vars(self).items() if name != "feather"}
+        return {name: value for name, value in vars(self).items() if name not in OF_THE_FILL}

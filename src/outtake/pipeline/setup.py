@@ -20,6 +20,7 @@ from outtake import __version__
 from outtake.config.checkpoint_paths import checkpoint_paths
 from outtake.config.infer_video_schema import ClipMaskOptions, EncodeOptions, InferVideoConfig
 from outtake.config.instantiate import instantiate
+from outtake.config.shared_schema import MaskOptions
 from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
@@ -35,6 +36,7 @@ from outtake.pipeline.known_clip import find_known_labels
 from outtake.pipeline.mask_setup import find_masks, read_regions
 from outtake.pipeline.shown_fields import find_shown_fields
 from outtake.removal.feather import FeatherRemover
+from outtake.removal.grain import GrainRemover
 from outtake.removal.protocol import Remover
 from outtake.removal.side_by_side import SideBySide
 from outtake.video.read.inputs import VideoInput, sha256_of_input
@@ -108,22 +110,25 @@ def build_parts(
 
 
 def build_remover(config: InferVideoConfig) -> Remover:
-    """Build the remover, with a feather around it if one is asked for.
+    """Build the remover, with the grain and the feather that are asked for.
 
     Raises:
-        ConfigError: An option cannot work, or there is no seam to feather.
+        ConfigError: An option cannot work, or there is no fill to give grain, or seam to feather.
     """
     remover: Remover = instantiate(config.remover)
-    feather = config.mask.feather
-    return add_feather(remover, feather) if feather else remover
+    return finish_fill(remover, config.mask)
 
 
-def add_feather(remover: Remover, feather: float) -> Remover:
-    """Return the remover with a soft seam inside the mask's rim."""
+def finish_fill(remover: Remover, options: MaskOptions) -> Remover:
+    """Return the remover with grain on its fill, and a soft seam inside the mask's rim."""
     if isinstance(remover, SideBySide):
-        # Its seam is in the right half, which another remover makes.
-        return SideBySide(add_feather(remover.remover, feather), remover.divider_px)
-    return FeatherRemover(remover, feather)
+        # The fill is in the right half, which another remover makes.
+        inside = finish_fill(remover.remover, options)
+        return remover if inside is remover.remover else SideBySide(inside, remover.divider_px)
+    strength = float(remover.shows_background) if options.grain == "auto" else options.grain
+    if strength:
+        remover = GrainRemover(remover, strength)
+    return FeatherRemover(remover, options.feather) if options.feather else remover
 
 
 def build_policy(

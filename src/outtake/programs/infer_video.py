@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from outtake.config.compose import list_changed
 from outtake.config.infer_video_schema import InferVideoConfig
+from outtake.config.shared_schema import OF_THE_FILL
 from outtake.core.errors import ConfigError, OutputError, OuttakeError
 from outtake.masking.mask_source import MaskSource
 from outtake.pipeline.further_clips import check_further_clips
@@ -45,6 +46,9 @@ from outtake.video.read.inputs import STANDARD, VideoInput, expand_inputs
 from outtake.video.write.output_checks import check_not_an_input, check_target
 
 log = logging.getLogger(__name__)
+
+# Less grain than this is not worth a line.
+LEAST_SAID_GREY = 0.1
 
 
 def infer_video(cfg: DictConfig) -> list[Path]:
@@ -201,7 +205,7 @@ def warn_of_ignored_keys(config: InferVideoConfig) -> None:
     """Say which keys have no effect, because masks or regions say all that is removed."""
     if not config.without_network:
         return
-    mask = {key: value for key, value in asdict(config.mask).items() if key != "feather"}
+    mask = {k: value for k, value in asdict(config.mask).items() if k not in OF_THE_FILL}
     ignored = list_changed("infer_video", "mask", mask)
     if config.checkpoint is not None:
         ignored.insert(0, f"checkpoint={config.checkpoint}")
@@ -311,6 +315,11 @@ def format_summary(record: Mapping[str, Any]) -> str:
         for name in ("shadow", "reflection")
         if f"{name}_share" in mask
     ]
+    grain = record.get("fill", {}).get("grain", 0)
+    if grain >= LEAST_SAID_GREY:
+        effects.append(
+            f"the fill was given grain as the picture has, {grain:.1f} grey levels (mask.grain)"
+        )
     made = (
         f"{record['frames']} frames at {record['frames_per_second']:.1f} frames/s, "
         f"{record['hole_share']['mean']:.1%} of the picture removed"

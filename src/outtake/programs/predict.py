@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from outtake.config.compose import list_changed
 from outtake.config.instantiate import instantiate
 from outtake.config.predict_schema import PredictConfig, made_with
+from outtake.config.shared_schema import OF_THE_FILL
 from outtake.core.errors import ConfigError, OutputError, UnreadableImageError
 from outtake.core.files import check_folder, sha256_of_file
 from outtake.core.progress import progress_bar
@@ -35,7 +36,7 @@ from outtake.pictures.predict_pictures import (
 from outtake.pictures.prediction_record import PredictionRecord, describe_notes
 from outtake.pictures.remove_from_picture import PictureRemoval
 from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
-from outtake.pipeline.setup import add_feather, class_names
+from outtake.pipeline.setup import class_names, finish_fill
 from outtake.programs.predict_inputs import read_config
 from outtake.removal.protocol import Remover
 
@@ -112,7 +113,7 @@ def _warn_of_ignored_keys(config: PredictConfig) -> None:
     """Say which keys have no effect, because masks or regions say all that is removed."""
     mask = {} if config.by_labels else asdict(config.mask)
     if config.removes:
-        mask.pop("feather", None)
+        mask = {key: value for key, value in mask.items() if key not in OF_THE_FILL}
     ignored = list_changed("predict", "mask", mask)
     if config.further_inputs and not config.needs_labels:
         ignored.append("further_inputs")
@@ -146,7 +147,7 @@ def _build_remover(config: PredictConfig) -> Remover:
     if any(value for key, value in flatten(config.remover).items() if "painted" in key.split(".")):
         raise ConfigError("remover.painted: goes with a clip; of a picture, paint the copy itself")
     remover: Remover = instantiate(config.remover)
-    return add_feather(remover, config.mask.feather) if config.mask.feather else remover
+    return finish_fill(remover, config.mask)
 
 
 def _find_masks(config: PredictConfig, files: Sequence[PictureFile]) -> PictureMasks | None:

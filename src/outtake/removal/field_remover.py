@@ -36,7 +36,7 @@ class FieldRemover(Remover):
         self.remover = remover
         self._rows = _ROWS[order]
         self.needs_mask, self.keeps_outside = remover.needs_mask, remover.keeps_outside
-        self.channels = remover.channels
+        self.channels, self.shows_background = remover.channels, remover.shows_background
         self.device, self.notes = remover.device, remover.notes
 
     def files(self) -> tuple[Path, ...]:
@@ -166,5 +166,6 @@ def _merge_statistics(
         sample_spread=mean("sample_spread"),
         disputed=mean("disputed"),
         rim_step=mean("rim_step"),
+        grain=mean("grain"),
         rim_moves_with_hole=mean("rim_moves_with_hole"),
     )

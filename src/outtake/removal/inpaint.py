@@ -33,6 +33,8 @@ class Inpaint(Remover):
         ConfigError: The method is unknown, or the radius is below 1.
     """
 
+    shows_background = True
+
     def __init__(self, method: str = "telea", radius_px: int = 3) -> None:
         if method not in tuple(METHODS):  # [telea] has no hash
             raise ConfigError(f"remover.method={method}: unknown; use {', '.join(METHODS)}")

@@ -43,6 +43,8 @@ class InpaintingNetwork(Remover):
             returns something else than a picture.
     """
 
+    shows_background = True
+
     def __init__(
         self,
         path: Path,

@@ -78,12 +78,15 @@ class Remover(Dependencies, Protocol):
     Attributes:
         needs_mask: Whether it has nothing to do without a class to remove.
         keeps_outside: Whether pixels outside the mask stay as they are.
+        shows_background: Whether its fill passes for what was behind the mask, and so is to have
+            the grain of the picture.
         channels: Channels of the frames that come out: 3, or 4 with alpha. Their height and width
             may differ from those that go in, and are the same for all frames.
     """
 
     needs_mask: bool = True
     keeps_outside: bool = True
+    shows_background: bool = False
     channels: int = 3
 
     def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:

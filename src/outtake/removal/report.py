@@ -23,6 +23,7 @@ _FILL = (
     "sample_spread",
     "disputed",
     "rim_step",
+    "grain",
     "rim_moves_with_hole",
 )
 # The columns of masks, and their names in the statistics of a mask.

@@ -25,6 +25,8 @@ class SmoothSurface(Remover):
     It errs less than a guess how edges and textures continue, and looks worse.
     """
 
+    shows_background = True
+
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame with its hole filled."""
         return map_frames(clip, self.fill, synthesises=True)

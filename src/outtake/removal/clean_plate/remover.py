@@ -81,6 +81,8 @@ class CleanPlate(Remover):
         ConfigError: A value is out of its range, or a painted picture cannot be used.
     """
 
+    shows_background = True
+
     def __init__(
         self,
         reach_frames: int = 64,

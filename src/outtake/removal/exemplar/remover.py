@@ -52,6 +52,8 @@ class Exemplar(Remover):
     get a smooth surface.
     """
 
+    shows_background = True
+
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame with its hole filled."""
         return map_frames(clip, self.fill, synthesises=True)

@@ -1,0 +1,130 @@
+"""Give a fill the grain of the picture around it.
+
+What several frames agree on has less noise than one of them, and what is made up from smooth
+surfaces has none: in a grainy clip a fill without grain is seen as a smooth patch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from outtake.core.errors import ConfigError
+from outtake.core.frames import FilledFrame, MaskedFrame
+from outtake.core.mask_regions import split_regions
+from outtake.removal.grain_measurement import (
+    TO_RGB,
+    Floats,
+    Grain,
+    find_missing_grain,
+    measure_grain,
+)
+from outtake.removal.protocol import Context, Remover
+from outtake.video.read.probe import VideoInfo
+
+# Regions are handled each by itself, with what lies so close to them.
+_MARGIN_PX = 16
+
+
+class GrainRemover(Remover):
+    """A remover whose fill gets as much grain as it lacks beside the picture around it.
+
+    Each frame is measured by itself, and its noise depends on its time alone: a frame comes out the
+    same wherever it is processed. Pixels outside the mask stay bit for bit.
+
+    Args:
+        remover: The remover that fills the mask.
+        strength: 1 for as much as the picture has, 0 to 2.
+
+    Raises:
+        ConfigError: ``strength`` is out of range, or the remover changes pixels outside the mask,
+            or its frames have alpha.
+    """
+
+    def __init__(self, remover: Remover, strength: float = 1.0) -> None:
+        if not 0 <= strength <= 2:
+            raise ConfigError(f"mask.grain={strength}: must be at least 0 and at most 2")
+        if not remover.keeps_outside or remover.channels != 3:
+            raise ConfigError(
+                f"mask.grain={strength}: remover {type(remover).__name__} leaves no fill in the "
+                "frame; set mask.grain=0"
+            )
+        self.remover = remover
+        self.needs_mask = remover.needs_mask
+        self.device, self.notes = remover.device, remover.notes
+        self._strength = strength
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the files of the remover inside."""
+        return self.remover.files()
+
+    def check_clip(self, info: VideoInfo) -> tuple[str, ...]:
+        """Check a clip as the remover does."""
+        return self.remover.check_clip(info)
+
+    def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
+        """Return which frames the remover looks at."""
+        return self.remover.context(height, width, high_bit_depth)
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
+        """Yield each frame with its mask filled, and grain on the fill.
+
+        Raises:
+            ConfigError: The remover changes the size of frames.
+        """
+        for filled in self.remover(clip):
+            if filled.source.is_output and filled.source.mask.any():
+                yield self._add_grain(filled)
+            else:
+                yield filled
+
+    def _add_grain(self, filled: FilledFrame) -> FilledFrame:
+        frame, mask = filled.frame, filled.source.mask
+        if frame.image.shape != filled.source.frame.image.shape:
+            raise ConfigError("grain: the remover changes the frame's size; set mask.grain=0")
+        grain = measure_grain(filled.source.frame.image, mask)
+        statistics = filled.statistics
+        if statistics is not None:
+            statistics = replace(statistics, grain=0.0)
+        if grain is None:
+            return replace(filled, statistics=statistics)
+        image = frame.image.copy()
+        image16 = None if frame.image16 is None else frame.image16.copy()
+        noise_of = np.random.Generator(np.random.Philox(key=frame.pts & (1 << 64) - 1))
+        total = 0.0
+        for crop, own in split_regions(mask, _MARGIN_PX):
+            missing = find_missing_grain(image[crop], own, grain) * np.float32(self._strength)
+            total += float(missing.sum())
+            added = _draw_grain(noise_of, grain, missing)[own]
+            if image16 is not None:
+                exact = image16[crop][own] + 257 * added
+                image16[crop][own] = np.clip(np.rint(exact), 0, 65535).astype(np.uint16)
+            exact = image[crop][own] + added
+            image[crop][own] = np.clip(np.rint(exact), 0, 255).astype(np.uint8)
+        if statistics is not None:
+            statistics = replace(statistics, grain=total / np.count_nonzero(mask))
+        frame = replace(frame, image=image, image16=image16)
+        return replace(filled, frame=frame, statistics=statistics)
+
+
+def _draw_grain(noise_of: np.random.Generator, grain: Grain, strength: Floats) -> Floats:
+    """Return noise to be added, in grey levels, float32 (H, W, 3).
+
+    Args:
+        noise_of: Where the noise comes from.
+        grain: What the noise is like.
+        strength: How strong it is, in grey levels, float32 (H, W).
+    """
+    height, width = strength.shape
+    reach = grain.kernels.shape[1] // 2
+    white = noise_of.standard_normal((3, height + 2 * reach, width + 2 * reach), np.float32)
+    planes = [
+        cv2.filter2D(plane, cv2.CV_32F, kernel)[reach : reach + height, reach : reach + width]
+        for plane, kernel in zip(white, grain.kernels, strict=True)
+    ]
+    drawn = np.stack(planes, axis=2) * strength[..., None]
+    return np.asarray(drawn @ TO_RGB.T, np.float32)

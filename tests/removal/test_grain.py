@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+
+from outtake.core.errors import ConfigError
+from outtake.core.frames import FilledFrame, FillStatistics, MaskedFrame
+from outtake.core.types import Frame, TimedFrame
+from outtake.removal.field_remover import FieldRemover
+from outtake.removal.grain import GrainRemover
+from outtake.removal.grain_measurement import measure_grain
+from outtake.removal.protocol import Remover
+from outtake.removal.views import MaskRemover
+
+HEIGHT, WIDTH = 240, 320
+HOLE = np.zeros((HEIGHT, WIDTH), bool)
+HOLE[80:170, 110:230] = True
+
+
+def scene() -> np.ndarray:
+    """Return a picture without noise: shading, a few edges, and a textured third."""
+    down, across = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
+    grey = 90 + 60 * np.sin(down / 90) * np.cos(across / 120)
+    grey[:, 150:156] += 40
+    grey[100:104] -= 30
+    coarse = np.random.default_rng(0).normal(0, 25, (24, 11)).astype(np.float32)
+    grey[:, :107] += cv2.resize(coarse, (107, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    return np.stack((grey, grey * 0.9, grey * 0.8 + 20), axis=2)
+
+
+def add_noise(picture: np.ndarray, deviation: float, seed: int, sigma_px: float = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(0, 1, picture.shape).astype(np.float32)
+    if sigma_px:
+        noise = cv2.GaussianBlur(noise, (0, 0), sigma_px)
+        noise /= noise.std()
+    return picture + deviation * noise
+
+
+def as_frame(picture: np.ndarray) -> Frame:
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+
+
+class Fill(Remover):
+    """Fills with a given picture."""
+
+    def __init__(self, picture: np.ndarray) -> None:
+        self._picture = as_frame(picture)
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
+        for item in clip:
+            own = self._picture[: len(item.mask)]
+            image = np.where(item.mask[..., None], own, item.frame.image)
+            image16 = image * np.uint16(257) if item.frame.image16 is not None else None
+            frame = replace(item.frame, image=image, image16=image16)
+            yield FilledFrame(item, frame, FillStatistics(observed=1.0))
+
+
+def item(picture: np.ndarray, pts: int = 0, mask: np.ndarray = HOLE) -> MaskedFrame:
+    return MaskedFrame(TimedFrame(as_frame(picture), pts, Fraction(1, 25)), mask)
+
+
+def give_grain(source: np.ndarray, fill: np.ndarray, strength: float = 1, pts: int = 0) -> Frame:
+    return next(GrainRemover(Fill(fill), strength)([item(source, pts)])).frame.image
+
+
+def deviation_in_hole(image: Frame, truth: np.ndarray) -> float:
+    return float((image.astype(np.float32) - truth)[HOLE].std())
+
+
+@pytest.mark.parametrize("deviation", [3, 8])
+def test_a_fill_without_noise_gets_that_of_the_picture(deviation: float):
+    truth = scene()
+    source = add_noise(truth, deviation, 1)
+    out = give_grain(source, truth)
+    assert np.array_equal(out[~HOLE], as_frame(source)[~HOLE])
+    assert deviation_in_hole(out, truth) == pytest.approx(deviation, rel=0.1)
+
+
+def test_a_fill_gets_what_it_lacks_and_no_more():
+    truth = scene()
+    source = add_noise(truth, 6, 1)
+    whole = give_grain(source, add_noise(truth, 6, 2))
+    half = give_grain(source, add_noise(truth, 3, 2))
+    assert deviation_in_hole(whole, truth) == pytest.approx(6, rel=0.1)
+    assert deviation_in_hole(half, truth) == pytest.approx(6, rel=0.1)
+    twice = give_grain(source, truth, strength=2)
+    assert deviation_in_hole(twice, truth) == pytest.approx(12, rel=0.1)
+
+
+def test_a_picture_without_noise_gives_none():
+    truth = scene()
+    assert measure_grain(as_frame(truth), HOLE) is None
+    found = next(GrainRemover(Fill(truth))([item(truth)]))
+    assert np.array_equal(found.frame.image, as_frame(truth))
+    assert found.statistics is not None and found.statistics.grain == 0
+
+
+def test_grain_is_as_coarse_as_that_of_the_picture():
+    truth = scene()
+    source = add_noise(truth, 6, 1, sigma_px=0.7)
+    added = (give_grain(source, truth) - as_frame(truth).astype(np.float32))[90:160, 170:225, 1]
+    given = (as_frame(source) - truth)[90:160, 240:295, 1]
+
+    def alike(noise: np.ndarray) -> float:
+        return float(np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1])
+
+    assert alike(given) > 0.4 and alike(added) == pytest.approx(alike(given), abs=0.15)
+    # Rather too little: what is coarser might be texture.
+    assert 0.5 < added.std() / given.std() < 1.1
+
+
+def test_grain_follows_the_brightness():
+    truth = np.full((HEIGHT, WIDTH, 3), 40, np.float32)
+    truth[:, WIDTH // 2 :] = 200
+    deviations = np.where(truth > 100, 3, 6)
+    out = give_grain(truth + deviations * add_noise(0 * truth, 1, 1), truth)
+    added = (out - truth)[HOLE]
+    dark = truth[HOLE] < 100
+    assert added[dark].std() == pytest.approx(6, rel=0.15)
+    assert added[~dark].std() == pytest.approx(3, rel=0.15)
+
+
+def test_noise_depends_on_the_time_of_a_frame_alone():
+    truth = scene()
+    source = add_noise(truth, 5, 1)
+    many = list(GrainRemover(Fill(truth))(item(source, pts) for pts in (-1, 0, 1)))
+    assert np.array_equal(many[2].frame.image, give_grain(source, truth, pts=1))
+    assert not np.array_equal(many[1].frame.image, many[2].frame.image)
+
+
+def test_16_bit_pictures_get_fractions_of_grey_levels():
+    truth = scene()
+    one = item(add_noise(truth, 2, 1))
+    one = replace(one, frame=replace(one.frame, image16=one.frame.image * np.uint16(257)))
+    out = next(GrainRemover(Fill(truth))([one])).frame
+    assert out.image16 is not None and one.frame.image16 is not None
+    assert np.array_equal(out.image16[~HOLE], one.frame.image16[~HOLE])
+    assert np.abs(out.image16 / 257 - out.image)[HOLE].max() <= 0.51
+    assert (out.image16[HOLE] % 257 > 0).mean() > 0.9
+
+
+def test_what_shows_no_grain_is_left_alone():
+    rng = np.random.default_rng(0)
+    tiny = rng.integers(0, 256, (12, 12, 3)).astype(np.float32)
+    mask = np.zeros((12, 12), bool)
+    mask[3:6, 3:6] = True
+    found = next(GrainRemover(Fill(tiny))([item(tiny, mask=mask)]))
+    assert np.array_equal(found.frame.image, tiny)
+    noisy = add_noise(scene(), 5, 1)
+    everything = np.ones_like(HOLE)
+    found = next(GrainRemover(Fill(scene()))([item(noisy, mask=everything)]))
+    assert np.array_equal(found.frame.image, as_frame(scene()))
+    white = np.where(noisy > 200, 255, 255)
+    assert measure_grain(as_frame(white), HOLE) is None
+
+
+def test_the_statistics_say_how_much_was_given():
+    found = next(GrainRemover(Fill(scene()))([item(add_noise(scene(), 4, 1))]))
+    assert found.statistics is not None and found.statistics.grain is not None
+    # Of brightness: that of three channels which do not agree is 0.67 of theirs.
+    assert found.statistics.grain == pytest.approx(0.67 * 4, rel=0.1)
+    assert found.statistics.observed == 1
+
+
+def test_fields_get_grain_of_their_own():
+    truth = scene()
+    source = add_noise(truth, 6, 1)
+    found = next(FieldRemover(GrainRemover(Fill(truth[::2])), "tff")([item(source)]))
+    assert found.statistics is not None and found.statistics.grain == pytest.approx(4, rel=0.1)
+    first, second = (found.frame.image[row::2][HOLE[row::2]].astype(int) for row in (0, 1))
+    assert not np.array_equal(first, second)
+
+
+def test_a_remover_without_a_fill_is_refused():
+    with pytest.raises(ConfigError, match=r"set mask\.grain=0"):
+        GrainRemover(MaskRemover(), 1)
+    with pytest.raises(ConfigError, match="at most 2"):
+        GrainRemover(Fill(scene()), 3)
