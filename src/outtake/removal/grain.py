@@ -122,6 +122,7 @@ def _draw_grain(noise_of: np.random.Generator, grain: Grain, strength: Floats) -
     height, width = strength.shape
     reach = grain.kernels.shape[1] // 2
     white = noise_of.standard_normal((3, height + 2 * reach, width + 2 * reach), np.float32)
+    white = np.tensordot(grain.mixing, white, 1)
     planes = [
         cv2.filter2D(plane, cv2.CV_32F, kernel)[reach : reach + height, reach : reach + width]
         for plane, kernel in zip(white, grain.kernels, strict=True)

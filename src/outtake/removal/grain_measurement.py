@@ -52,10 +52,13 @@ class Grain:
             noise with the same Laplacian, in grey levels, float32 (4,).
         kernels: Filters that make grain of strength 1 out of white noise: for Y, Cr and Cb, float32
             (3, 9, 9).
+        mixing: What makes Y, Cr and Cb as alike as they are in the picture out of three planes of
+            white noise, before the filters, float32 (3, 3).
     """
 
     levels: Floats
     kernels: Floats
+    mixing: Floats
 
     def level_at(self, brightness: Floats) -> Floats:
         """Return its strength at a brightness from 0 to 255, of any shape."""
@@ -88,7 +91,7 @@ def measure_grain(image: Frame, mask: Mask) -> Grain | None:
         if len(own) >= _MIN_BLOCKS_OF_LEVEL:
             own_level = float(np.quantile(own, _QUIET_SHARE))
             levels[place] = np.clip(own_level, level / _MOST_UNLIKE, level * _MOST_UNLIKE)
-    return Grain(levels, _find_kernels(blocks, level))
+    return Grain(levels, *_find_shapes(blocks, level))
 
 
 def find_missing_grain(fill: Frame, mask: Mask, grain: Grain) -> Floats:
@@ -138,8 +141,8 @@ def _median_laplacian(blocks: Floats) -> Floats:
     return np.asarray(medians / _MEDIAN_LAPLACIAN, np.float32)
 
 
-def _find_kernels(blocks: Floats, level: float) -> Floats:
-    """Return the kernels of grain, as of ``Grain``.
+def _find_shapes(blocks: Floats, level: float) -> tuple[Floats, Floats]:
+    """Return the kernels and the mixing of grain, as of ``Grain``.
 
     Args:
         blocks: Blocks of Y, Cr and Cb, (n, 16, 16, 3).
@@ -149,16 +152,20 @@ def _find_kernels(blocks: Floats, level: float) -> Floats:
     variances = np.square(_subtract_shading(blocks[..., 0])).mean(axis=(1, 2))
     flat = blocks[np.argsort(variances, kind="stable")[:count]]
     details = [_subtract_shading(flat[..., channel]) for channel in range(3)]
+    shared = np.cov(np.stack([detail.ravel() for detail in details]), bias=True)
     kernels = np.stack([_shape_kernel(detail) for detail in details])
     # The Laplacian of white noise of deviation 1 has a variance of 36.
     laplacian = cv2.filter2D(
         np.pad(kernels[0], 2), cv2.CV_32F, _LAPLACIAN, borderType=cv2.BORDER_CONSTANT
     )
-    sizes = np.array([np.sqrt(np.square(detail).mean()) for detail in details])
+    sizes = np.sqrt(np.diagonal(shared)) + 1e-3
     scale = 6 / float(np.sqrt(np.square(laplacian).sum()))
     scale = min(scale, _LEAST_BY_CHANCE * float(sizes[0]) / level)
-    ratios = np.minimum(sizes / max(float(sizes[0]), 1e-3), _MOST_COLOURED)
-    return np.asarray(kernels * (scale * ratios)[:, None, None], np.float32)
+    ratios = np.minimum(sizes / sizes[0], _MOST_COLOURED)
+    # Some more on the diagonal, or it has no root where two planes are the same.
+    alike = shared / np.outer(sizes, sizes) + 1e-3 * np.eye(3)
+    mixing = np.linalg.cholesky(alike).astype(np.float32)
+    return np.asarray(kernels * (scale * ratios)[:, None, None], np.float32), mixing
 
 
 def _subtract_shading(blocks: Floats) -> Floats:
