@@ -89,6 +89,18 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not(tmp_path: Path) ->
     assert not canary.exists()
 
 
+def test_a_checkpoint_of_another_program_says_what_it_is_good_for(tmp_path: Path) -> None:
+    for content, said in (
+        ({"state_dict": {}, "hyper_parameters": tmp_path}, r"holds objects \(pathlib.*init_from"),
+        (None, r"is of torch\.save before 1\.6; use one that outtake train wrote"),
+    ):
+        zipped = content is not None
+        torch.save(content, tmp_path / "x.ckpt", _use_new_zipfile_serialization=zipped)
+        with pytest.raises(CheckpointError, match=said) as caught:
+            read_checkpoint(tmp_path / "x.ckpt")
+        assert str(caught.value).isprintable()
+
+
 def test_a_missing_checkpoint_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="run folder"):
         read_checkpoint(tmp_path / "absent.ckpt")

@@ -23,6 +23,7 @@ from outtake.core.errors import CheckpointError, ConfigError, ForbiddenTargetErr
 from outtake.core.files import sha256_of_file
 from outtake.core.format_version import FORMAT_VERSION, check_format_version
 from outtake.core.labels import LabelSpace
+from outtake.core.printable_text import list_some, to_printable
 from outtake.core.redact import redact_tree
 from outtake.core.trees import walk_leaves
 from outtake.data.further_inputs import FurtherInput, count_channels
@@ -194,10 +195,9 @@ def load_trained(
     try:
         task.load_state_dict(checkpoint["state_dict"])
     except (RuntimeError, TypeError, AttributeError) as error:
-        first = " ".join(str(error).splitlines()[1:2]).strip()
         raise CheckpointError(
             f"{path}: the weights do not fit the model or the {len(labels.names)} classes that it "
-            f"names: {first}"
+            f"names: {_explain_misfit(task.state_dict(), checkpoint['state_dict'])}; use another"
         ) from error
     sha256 = sha256_of_file(path)
     if label_map is not None:
@@ -226,6 +226,26 @@ def load_trained(
         label_map=label_map,
         further_labels=tuple(spaces),
     )
+
+
+def _explain_misfit(own: Mapping[str, torch.Tensor], given: object) -> str:
+    """Say how weights differ from those of a network, by the first name that does."""
+    if not isinstance(given, Mapping):
+        return f"they are of the type {type(given).__name__}"
+    found = {name: getattr(each, "shape", None) for name, each in given.items()}
+    missing = [name for name in own if name not in found]
+    shapes = [name for name in own if name in found and found[name] != own[name].shape]
+    further = [str(name) for name in found if name not in own]
+    said = (
+        f"{len(names)} {what} ({list_some(names)})"
+        for what, names in (
+            ("missing", missing),
+            ("of another shape", shapes),
+            ("unknown", [to_printable(name) for name in further]),
+        )
+        if names
+    )
+    return ", ".join(said) or "they cannot be copied"
 
 
 def _read_checkpoint_record(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import pickle
 import shutil
 import zipfile
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from outtake.core.errors import CheckpointError
 from outtake.core.files import PART_SUFFIX, replace_file, replace_text, sha256_of_file
+from outtake.core.torch_files import find_fault, read_plain
 
 CHECKSUM_SUFFIX = ".sha256"
 FOLDS_FILE = "folds.json"  # of the folder that groups the runs of a k-fold training
@@ -110,20 +110,12 @@ def read_checkpoint(path: Path, map_location: str = "cpu") -> dict[str, Any]:
                 f"{path} does not match {sidecar.name}: truncated or altered; use another"
             )
         _check_archive(path)
-        loaded = torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} is not a plain checkpoint: truncated, or holding objects that are never "
-            "loaded; use one that outtake train wrote"
-        ) from error
+        loaded = read_plain(path, map_location)
     except CheckpointError:
         raise
     # A damaged archive or pickle may raise nearly anything on the way.
     except Exception as error:
-        raise CheckpointError(
-            f"{path} cannot be read: truncated or not a checkpoint ({type(error).__name__}); "
-            "use another one"
-        ) from error
+        raise _unreadable(path, error) from error
     if not isinstance(loaded, dict):
         raise CheckpointError(f"{path} is not a checkpoint: it holds a {type(loaded).__name__}")
     return loaded
@@ -213,15 +205,20 @@ def _keep_previous(path: Path, previous: Path, checksums: Sequence[str]) -> None
 def _check_archive(path: Path) -> None:
     # torch reads its archives without comparing the sums that it wrote into them.
     if not zipfile.is_zipfile(path):
-        raise CheckpointError(
-            f"{path} is not a checkpoint: truncated, or not written by outtake train; use another"
-        )
+        raise _unreadable(path)
     with zipfile.ZipFile(path) as archive:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
             raise CheckpointError(f"{path}: compressed, as no checkpoint of outtake train is")
         damaged = archive.testzip()
     if damaged is not None:
         raise CheckpointError(f"{path} is truncated or altered (in {damaged}); use another")
+
+
+def _unreadable(path: Path, error: Exception | None = None) -> CheckpointError:
+    fault = find_fault(path, error)
+    # Only other programs write such files, whose weights are good for one thing.
+    alone = f", or for init_from {fault.remedy}" if fault.has_objects else ""
+    return CheckpointError(f"{path} {fault.what}; use one that outtake train wrote{alone}")
 
 
 def _checksum_path(path: Path) -> Path:
