@@ -6,7 +6,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from outtake.config.init_from import read_initial_weights
+from outtake.config.init_from import (
+    find_initial_files,
+    read_initial_weights,
+    read_members_weights,
+)
 from outtake.core.errors import CheckpointError, WeightsError
 
 
@@ -40,5 +44,32 @@ def test_what_is_missing_or_damaged_is_one_line(tiny_run: Path, tmp_path: Path) 
     with pytest.raises(CheckpointError, match="truncated"):
         read_initial_weights(str(tmp_path / "cut.ckpt"))
     (tmp_path / "cut.pth").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(WeightsError, match="not a readable file"):
+    with pytest.raises(WeightsError, match=r"^init_from=.*cut\.pth is truncated or altered"):
         read_initial_weights(str(tmp_path / "cut.pth"))
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "foreign.ckpt"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"state_dict": {"a": torch.ones(2)}, "x": Path("x")}, r"holds objects \(pathlib.*alone"),
+        ({"state_dict": None}, "holds no tensors by name"),
+        ({"model": {"a": torch.ones(2)}, "model_ema": {"a": torch.ones(2)}}, "several state dicts"),
+    ],
+)
+def test_what_is_no_state_dict_is_one_line_with_its_option(name, content, said, tmp_path) -> None:
+    torch.save(content, tmp_path / name)
+    for given, key in ((str(tmp_path / name), ""), ({"image": str(tmp_path / name)}, r"\.image")):
+        with pytest.raises((CheckpointError, WeightsError), match=f"^init_from{key}[=:].*{said}"):
+            read_members_weights(given)
+
+
+def test_a_checkpoint_of_an_old_torch_gives_its_tensors(tmp_path: Path) -> None:
+    state = {"state_dict": {"a.weight": torch.ones(2)}}
+    torch.save(state, tmp_path / "old.ckpt", _use_new_zipfile_serialization=False)
+    assert set(read_initial_weights(str(tmp_path / "old.ckpt")).state) == {"a.weight"}
+
+
+def test_a_missing_file_of_a_member_is_named_by_its_option(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"^init_from\.depth=.*no such file"):
+        find_initial_files({"depth": str(tmp_path / "none.pth")})

@@ -14,6 +14,7 @@ from outtake.models import classifier_weights, fcn_vgg16
 from outtake.models.fcn_alexnet import FCNAlexNet
 from outtake.models.fcn_googlenet import FCNGoogLeNet
 from outtake.models.fcn_vgg16 import FCNVGG16
+from outtake.models.first_filters import adapt_channels
 from outtake.models.normalisation import (
     CAFFE_PIXELS,
     IMAGENET_PIXELS,
@@ -153,6 +154,51 @@ def test_filters_of_channels_behind_rgb_begin_at_the_mean_and_change_nothing_of_
         assert torch.allclose(filters[:, channel], weight.mean(1) / 2 * 4)
 
 
+@pytest.mark.parametrize("channels", [1, 2, 4, 5])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_without_fixed_pixel_values_first_filters_are_adapted_to_the_channels(
+    channels, dtype, tmp_path: Path
+) -> None:
+    torch.manual_seed(1)
+    state = {key: value.to(dtype) for key, value in torchvision_state(net_for()).items()}
+    filters = state["features.0.weight"].float()
+    torch.save(state, tmp_path / "vgg16.pth")
+    net = net_for(encoder_weights=str(tmp_path / "vgg16.pth"), in_channels=channels)
+    assert torch.equal(net.conv1_1.weight, adapt_channels(filters, channels))
+    assert torch.equal(net.conv1_1.bias, state["features.0.bias"].float())
+
+
+def test_filters_in_half_precision_are_converted_in_single_precision(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    state = {key: value.half() for key, value in torchvision_state(net_for()).items()}
+    torch.save(state, tmp_path / "half.pth")
+    net = net_for(CaffeNormalize(3), encoder_weights=str(tmp_path / "half.pth"))
+    filters, shift = convert_filters(
+        state["features.0.weight"].float(), IMAGENET_PIXELS, CAFFE_PIXELS
+    )
+    assert torch.equal(net.conv1_1.weight, filters)
+    assert torch.allclose(net.conv1_1.bias, state["features.0.bias"].float() + shift, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "build", [FCNVGG16, FCNAlexNet, FCNGoogLeNet], ids=["vgg16", "alexnet", "googlenet"]
+)
+def test_every_network_of_the_paper_takes_its_file_for_four_channels(build, tmp_path) -> None:
+    narrow = {} if build is FCNGoogLeNet else {"width": WIDTH}
+    given = {k: v for k, v in build(2, **narrow).state_dict().items() if "score" not in k}
+    torch.save(given, tmp_path / "classifier.pth")
+    path = str(tmp_path / "classifier.pth")
+    own = build(2, in_channels=4, encoder_weights=path, **narrow).state_dict()
+    first = next(key for key, value in given.items() if value.dim() == 4)
+    assert torch.equal(own[first][:, :3], given[first]) and own[first].shape[1] == 4
+
+
+def test_a_classifier_of_other_images_than_rgb_is_not_blamed_on_the_width(tmp_path: Path) -> None:
+    torch.save(caffe_state(net_for(in_channels=1)), tmp_path / "grey.pth")
+    with pytest.raises(WeightsError, match=r"first filters conv1_1\.weight .* classifier of RGB"):
+        net_for(encoder_weights=str(tmp_path / "grey.pth"))
+
+
 def test_weights_of_caffe_under_the_names_of_torchvision_can_be_named(tmp_path: Path) -> None:
     torch.manual_seed(1)
     source = net_for()
@@ -244,7 +290,7 @@ def test_other_mistakes_are_one_line(tmp_path: Path) -> None:
 
 def test_no_object_is_ever_unpickled(tmp_path: Path) -> None:
     torch.save({"conv1_1.weight": fcn_vgg16.FCNVGG16}, tmp_path / "weights.pth")
-    with pytest.raises(WeightsError, match="not a readable file"):
+    with pytest.raises(WeightsError, match=r"^model.encoder_weights=.*holds objects"):
         net_for(encoder_weights=str(tmp_path / "weights.pth"))
 
 

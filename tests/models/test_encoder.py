@@ -60,10 +60,28 @@ def test_weights_of_another_encoder_are_refused(tmp_path: Path) -> None:
 def test_broken_and_absent_weights_are_refused(tmp_path: Path) -> None:
     broken = tmp_path / "weights.pth"
     broken.write_bytes(b"not a state dict")
-    with pytest.raises(WeightsError, match="not a readable file"):
+    with pytest.raises(WeightsError, match=r"^model.encoder_weights=.*weights\.pth is text"):
         make_encoder("resnet18", weights=str(broken))
     with pytest.raises(WeightsError, match="no such file"):
         make_encoder("resnet18", weights=str(tmp_path / "absent.pth"))
+
+
+def test_what_is_beside_the_tensors_by_name_is_passed_over(tmp_path: Path) -> None:
+    given = make_encoder("resnet18").state_dict()
+    torch.save({1: torch.zeros(3)} | given, tmp_path / "weights.pth")
+    loaded = make_encoder("resnet18", weights=str(tmp_path / "weights.pth")).state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in given.items())
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "tu-mobilenetv3_small_050"])
+@pytest.mark.parametrize("prefix", ["", "module.", "net.net.", "model."])
+def test_the_encoder_of_a_whole_network_of_smp_is_found(tmp_path: Path, encoder, prefix) -> None:
+    given = SmpNet("fpn", 2, encoder)
+    state = {prefix + name: value for name, value in given.net.state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "whole.pth")
+    loaded = make_encoder(encoder, weights=str(tmp_path / "whole.pth")).state_dict()
+    for name, value in given.net.encoder.state_dict().items():
+        assert torch.equal(loaded[name], value), name
 
 
 @pytest.mark.parametrize("encoder", ["resnet18", "tu-mobilenetv3_small_050"])

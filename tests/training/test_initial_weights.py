@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import segmentation_models_pytorch as smp
 import torch
 from torch import nn
+from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 
 from outtake.core.errors import CheckpointError
 from outtake.core.labels import LabelSpace
 from outtake.models.fcn_vgg16 import FCNVGG16
 from outtake.models.normalisation import CaffeNormalize, Normalize
+from outtake.models.smp import SmpNet
+from outtake.models.torchvision_net import TorchvisionNet
+from outtake.models.weight_files import match_names
 from outtake.training.initial_weights import (
     InitialWeights,
     load_initial_weights,
@@ -19,6 +24,9 @@ from outtake.training.initial_weights import (
 )
 from outtake.training.losses.cross_entropy import CrossEntropy
 from outtake.training.task import SegmentationTask
+
+# DPT is built on transformers alone.
+OPTIONS_OF_SMP = {"dpt": {"encoder_name": "tu-vit_tiny_patch16_224", "dynamic_img_size": True}}
 
 
 class Net(nn.Module):
@@ -84,6 +92,43 @@ def test_a_bare_file_may_put_something_before_the_names(prefix: str) -> None:
     source, net = Net(), Net()
     match = load_initial_weights(net, weights_of(source, prefix), 3)
     assert torch.equal(net.score.bias, source.score.bias) and not match.missing
+
+
+@pytest.mark.parametrize("architecture", sorted(smp.MODEL_ARCHITECTURES_MAPPING))
+def test_networks_of_smp_take_files_of_smp(architecture: str) -> None:
+    options = OPTIONS_OF_SMP.get(architecture, {"encoder_name": "resnet18"})
+    with torch.device("meta"):
+        theirs = smp.create_model(architecture, encoder_weights=None, classes=2, **options)
+        own = SmpNet(architecture, 2, **options).state_dict()
+    for prefix in ("", "module.", "model."):
+        given = [prefix + name for name in theirs.state_dict()]
+        assert match_names(own, given) == dict(zip(own, given, strict=True))
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "model."])
+@pytest.mark.parametrize(
+    ("make_own", "theirs"),
+    [
+        (
+            lambda: SmpNet("unet", 3, "mobilenet_v2"),
+            lambda: smp.Unet("mobilenet_v2", encoder_weights=None, classes=2),
+        ),
+        (
+            lambda: TorchvisionNet("lraspp_mobilenet_v3_large", 3, auxiliary=False),
+            lambda: lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=2),
+        ),
+    ],
+    ids=["smp", "torchvision"],
+)
+def test_a_file_of_the_library_whose_network_is_held_is_taken(make_own, theirs, prefix) -> None:
+    net, source = make_own(), theirs()
+    match = load_initial_weights(net, weights_of(source, prefix), 3)
+    assert not match.missing and not match.unused
+    assert match.other_shape and all(given[0] == 2 for given, _ in match.other_shape.values())
+    own = {key.removeprefix("net."): value for key, value in net.state_dict().items()}
+    left = {key.removeprefix("net.") for key in match.other_shape}
+    for key, value in source.state_dict().items():
+        assert key in left or torch.equal(own[key], value), key
 
 
 def test_what_the_network_does_not_have_is_listed() -> None:

@@ -11,32 +11,40 @@ import torch
 from outtake.config.load_trained import find_checkpoint, read_checkpoint_or_archive
 from outtake.core.errors import CheckpointError
 from outtake.core.files import sha256_of_file
-from outtake.models.encoder import read_weights
-from outtake.training.initial_weights import InitialWeights
+from outtake.core.torch_files import is_legacy
+from outtake.models.weight_files import find_state, read_weights
+from outtake.training.initial_weights import InitialWeights, initial_key
 
+_KEY = "init_from"
 _CHECKPOINT_SUFFIXES = (".ckpt", ".zip")
 _NET, _NORMALISATION = "net.", "normalize."
 
 
-def find_initial_file(init_from: str) -> Path:
+def find_initial_file(init_from: str, key: str = _KEY) -> Path:
     """Return the file that ``init_from`` means.
+
+    Args:
+        init_from: See :func:`read_initial_weights`.
+        key: The option that says so, for messages.
 
     Raises:
         CheckpointError: There is none.
     """
-    path = find_checkpoint(init_from)
+    try:
+        path = find_checkpoint(init_from)
+    except CheckpointError as error:
+        raise CheckpointError(f"{key}: {error}") from error
     if not path.is_file():
         raise CheckpointError(
-            f"init_from={init_from}: no such file; give a run folder, a checkpoint or a file of "
-            "weights"
+            f"{key}={init_from}: no such file; give a run folder, a checkpoint or a file of weights"
         )
     return path
 
 
 def find_initial_files(init_from: str | Mapping[str, str]) -> None:
     """Raise a CheckpointError unless there is every file that ``init_from`` means."""
-    for each in [init_from] if isinstance(init_from, str) else init_from.values():
-        find_initial_file(each)
+    for name, each in _parts(init_from).items():
+        find_initial_file(each, initial_key(name))
 
 
 def read_members_weights(init_from: str | Mapping[str, str]) -> dict[str, InitialWeights]:
@@ -51,28 +59,36 @@ def read_members_weights(init_from: str | Mapping[str, str]) -> dict[str, Initia
     Raises:
         CheckpointError, WeightsError: As there.
     """
-    parts = {"": init_from} if isinstance(init_from, str) else init_from
-    return {name: read_initial_weights(each) for name, each in parts.items()}
+    return {
+        name: read_initial_weights(each, initial_key(name))
+        for name, each in _parts(init_from).items()
+    }
 
 
-def read_initial_weights(init_from: str) -> InitialWeights:
+def _parts(init_from: str | Mapping[str, str]) -> Mapping[str, str]:
+    return {"": init_from} if isinstance(init_from, str) else init_from
+
+
+def read_initial_weights(init_from: str, key: str = _KEY) -> InitialWeights:
     """Read the weights, as tensors and plain containers only.
 
     Args:
         init_from: A run folder, a checkpoint, a ``.zip`` of ``outtake export``, or a bare file
             of weights (``.pth``, ``.safetensors``).
+        key: The option that says so, for messages.
 
     Raises:
         CheckpointError: There is none, or the checkpoint is damaged.
-        WeightsError: A bare file cannot be read.
+        WeightsError: A bare file cannot be read, or the file holds no state dict.
     """
-    path = find_initial_file(init_from)
-    if path.suffix not in _CHECKPOINT_SUFFIXES:
-        return InitialWeights(path, sha256_of_file(path), read_weights(path))
-    checkpoint = read_checkpoint_or_archive(path)
-    state = _tensors(checkpoint.get("state_dict"))
-    if not state:
-        raise CheckpointError(f"init_from={path}: a checkpoint without weights")
+    path = find_initial_file(init_from, key)
+    if path.suffix not in _CHECKPOINT_SUFFIXES or is_legacy(path):
+        return InitialWeights(path, sha256_of_file(path), read_weights(path, key))
+    try:
+        checkpoint = read_checkpoint_or_archive(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"{key}: {error}") from error
+    state = find_state(checkpoint, f"{key}={path}")
     record = checkpoint.get("outtake")
     if not isinstance(record, Mapping):
         return InitialWeights(path, sha256_of_file(path), state)
@@ -84,11 +100,6 @@ def read_initial_weights(init_from: str) -> InitialWeights:
         classes=_classes(record),
         normalisation=_part(state, _NORMALISATION),
     )
-
-
-def _tensors(state: Any) -> dict[str, torch.Tensor]:
-    given = state.items() if isinstance(state, Mapping) else ()
-    return {str(key): value for key, value in given if isinstance(value, torch.Tensor)}
 
 
 def _part(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

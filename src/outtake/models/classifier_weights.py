@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from outtake.core.errors import ConfigError, WeightsError
-from outtake.models.encoder import read_weights
+from outtake.models.first_filters import RGB_CHANNELS, fit_filters
 from outtake.models.normalisation import (
     CAFFE_PIXELS,
     IMAGENET_PIXELS,
@@ -25,6 +25,7 @@ from outtake.models.normalisation import (
     PixelScale,
 )
 from outtake.models.pixel_conversion import convert_filters
+from outtake.models.weight_files import PREFIXES, read_weights
 
 _AUTO = "auto"
 _PIXELS = {
@@ -37,7 +38,7 @@ _WORDS = {
     "caffe": "BGR in 0 to 255 minus the mean",
     "inception": "RGB in -1 to 1",
 }
-_PREFIXES = ("", "module.", "model.", "net.")
+_KEY = "model.encoder_weights"
 
 log = logging.getLogger(__name__)
 
@@ -120,16 +121,17 @@ def load_classifier(
             "needed too; give the path of torchvision's or of one converted from Caffe"
         )
     path = Path(weights).expanduser()
-    state = _strip_prefix(read_weights(path), layouts)
+    state = _strip_prefix(read_weights(path, _KEY), layouts)
     layout = next((each for each in layouts if f"{each.first}.weight" in state), None)
     if layout is None:
         known = " or ".join(f"{each.first}.weight ({each.title})" for each in layouts)
-        raise WeightsError(f"{path}: no such classifier; it holds no {known}")
+        raise WeightsError(f"{_KEY}={path}: no such classifier; it holds no {known}")
     pixels = layout.pixels if weights_pixels == _AUTO else weights_pixels
     taken = _rename(net, state, layout)
-    if pixel_scale is not None:
-        _convert_first(net, taken, layout, _PIXELS[pixels], PixelScale(**pixel_scale))
-    _check_fit(net, taken, path)
+    first = next(iter(layout.names)) if layout.names else layout.first
+    own = None if pixel_scale is None else PixelScale(**pixel_scale)
+    _fit_first(net, taken, first, _PIXELS[pixels], own)
+    _check_fit(net, taken, first, path)
     net.load_state_dict(taken, strict=False)
     guessed = " (by its names; model.weights_pixels says otherwise)"
     converted = "converted to those of normalize" if pixel_scale is not None else "not converted"
@@ -143,7 +145,7 @@ def _strip_prefix(
     state: dict[str, torch.Tensor], layouts: tuple[Layout, ...]
 ) -> dict[str, torch.Tensor]:
     firsts = [f"{layout.first}.weight" for layout in layouts]
-    for prefix in _PREFIXES:
+    for prefix in PREFIXES:
         if any(prefix + first in state for first in firsts):
             return {key.removeprefix(prefix): value for key, value in state.items()}
     return state
@@ -165,28 +167,34 @@ def _rename(
     return taken
 
 
-def _convert_first(
+def _fit_first(
     net: nn.Module,
     taken: dict[str, torch.Tensor],
-    layout: Layout,
+    first: str,
     given: PixelScale,
-    own: PixelScale,
+    own: PixelScale | None,
 ) -> None:
-    """Convert the first filters to the values that the network sees, in place."""
-    key = next(iter(layout.names)) if layout.names else layout.first
-    weight = taken[f"{key}.weight"]
+    """Make the first filters fit the channels and the values that the network sees, in place.
+
+    Where there are no such values the filters are adapted to the channels alone.
+    """
+    key = f"{first}.weight"
+    weight = taken[key].float()
+    if own is None:
+        fitting = fit_filters(weight, net.state_dict()[key])
+        taken[key] = weight if fitting is None else fitting
+        return
     if weight.dim() != 4 or weight.shape[1] != len(given.mean):
         return  # which does not fit
-    filters, shift = convert_filters(weight, given, own)
-    taken[f"{key}.weight"] = filters
-    if f"{key}.bias" in taken:
-        taken[f"{key}.bias"] = taken[f"{key}.bias"] + shift
-    elif (norm := f"{key.rpartition('.')[0]}.bn.running_mean") in taken:
+    taken[key], shift = convert_filters(weight, given, own)
+    if f"{first}.bias" in taken:
+        taken[f"{first}.bias"] = taken[f"{first}.bias"] + shift
+    elif (norm := f"{first.rpartition('.')[0]}.bn.running_mean") in taken:
         # Without a bias, the batch normalisation after the convolution takes it.
         taken[norm] = taken[norm] - shift
 
 
-def _check_fit(net: nn.Module, taken: Mapping[str, torch.Tensor], path: Path) -> None:
+def _check_fit(net: nn.Module, taken: Mapping[str, torch.Tensor], first: str, path: Path) -> None:
     """Raise a WeightsError unless the file has all of the network but its score layers."""
     own = {
         key: value
@@ -197,13 +205,20 @@ def _check_fit(net: nn.Module, taken: Mapping[str, torch.Tensor], path: Path) ->
     wrong = [key for key, value in taken.items() if key in own and value.shape != own[key].shape]
     if missing:
         raise WeightsError(
-            f"{path} lacks {len(missing)} of {len(own)} tensors of {type(net).__name__}, the first "
-            f"is {missing[0]}; give a whole classifier, fully connected layers included"
+            f"{_KEY}={path} lacks {len(missing)} of {len(own)} tensors of {type(net).__name__}, "
+            f"the first is {missing[0]}; give a whole classifier, fully connected layers included"
+        )
+    if wrong == [f"{first}.weight"]:
+        given = tuple(taken[wrong[0]].shape)
+        raise WeightsError(
+            f"{_KEY}={path} does not fit {type(net).__name__}: its first filters {wrong[0]} have "
+            f"the shape {given}, and only those for {RGB_CHANNELS} channels are adapted to other "
+            "images; give a classifier of RGB"
         )
     if wrong:
         shapes = f"{tuple(taken[wrong[0]].shape)}, not {tuple(own[wrong[0]].shape)}"
         raise WeightsError(
-            f"{path} does not fit {type(net).__name__}: {len(wrong)} of {len(own)} tensors have "
-            f"another shape, the first is {wrong[0]} with {shapes}; model.width must be 1 (and "
-            "model.variant, where there is one, that of the file)"
+            f"{_KEY}={path} does not fit {type(net).__name__}: {len(wrong)} of {len(own)} tensors "
+            f"have another shape, the first is {wrong[0]} with {shapes}; model.width must be 1 "
+            "(and model.variant, where there is one, that of the file)"
         )

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-import pickle
 import socket
 from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import segmentation_models_pytorch as smp
 import timm
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from outtake.core.errors import ConfigError, WeightsError
@@ -25,15 +20,18 @@ from outtake.models.encoder_pixels import (
     find_weights_pixels,
     read_timm_config,
 )
+from outtake.models.first_filters import fit_filters
 from outtake.models.normalisation import PixelScale
 from outtake.models.pixel_conversion import run_on_zeros
 from outtake.models.plain_encoder import PlainEncoder
+from outtake.models.weight_files import PREFIXES, match_names, read_weights
 
 PLAIN = "plain"
-RGB_CHANNELS = 3
 HUB_HOST = "huggingface.co"
 CONNECT_TIMEOUT_S = 5.0
-_PREFIXES = ("module.", "encoder.", "backbone.", "net.encoder.", "model.")
+_KEY = "model.encoder_weights"
+# Where a file has the encoder: alone, or in a network.
+_PREFIXES = [before + part for part in ("", "encoder.", "backbone.") for before in PREFIXES]
 
 
 def make_encoder(
@@ -150,7 +148,7 @@ def load_encoder_weights(
     """Load ``imagenet`` weights or a local file into an encoder, in place.
 
     Layers of a classifier that the encoder does not have are left out; a first convolution made
-    for another number of channels is adapted, see :func:`adapt_channels`. Where the weights were
+    for another number of channels is adapted, see :func:`fit_filters`. Where the weights were
     learnt on other pixel values than the network sees, the first convolution is converted.
 
     Args:
@@ -166,49 +164,30 @@ def load_encoder_weights(
     if weights is None:
         return
     path = fetch_imagenet(name) if weights == "imagenet" else Path(weights).expanduser()
-    state = read_weights(path)
+    state = read_weights(path, _KEY)
     # timm gives encoders the stages of their sequences one by one, as stem_0 for stem.0.
     state = {key.replace(".", "_", 1): value for key, value in state.items()} | state
     own = encoder.state_dict()
-    fitted = {key: _fit_tensor(state, key, value) for key, value in own.items()}
-    missing = [key for key, value in fitted.items() if value is None]
+    names = match_names(own, state, _PREFIXES)
+    found = {key: fit_filters(state[name], own[key]) for key, name in names.items()}
+    taken = {key: value for key, value in found.items() if value is not None}
+    missing = [key for key in own if key not in taken]
     # Older files lack the counters of seen batches, and nothing depends on them.
     missing = [key for key in missing if not key.endswith("num_batches_tracked")]
     if missing:
         raise WeightsError(
-            f"{path} does not fit encoder {name!r}: {len(missing)} of {len(own)} tensors are "
-            f"missing or of another shape, the first is {missing[0]!r}; give the weights of this "
-            "encoder in model.encoder_weights"
+            f"{_KEY}={path} does not fit encoder {name!r}: {len(missing)} of {len(own)} tensors "
+            f"are missing or of another shape, the first is {missing[0]!r}; give the weights of "
+            "this encoder"
         )
     given = find_weights_pixels(encoder, name, state)
     if given is not None:
         seen = None if pixel_scale is None else PixelScale(**pixel_scale)
-        find = partial(_find_tensor, state)
-        fitted |= convert_to_network(encoder, name, path, find, given, seen)
-    # Not the encoder's own method: smp's rename layers of old files, and some take no strict.
-    taken = {key: value for key, value in fitted.items() if value is not None}
-    nn.Module.load_state_dict(encoder, taken, strict=False)
-
-
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read a ``.safetensors`` file or a PyTorch state dict; nothing but tensors is unpickled."""
-    if not path.is_file():
-        raise WeightsError(
-            f"model.encoder_weights={path}: no such file; allowed are null, imagenet or a file"
+        taken |= convert_to_network(
+            encoder, name, path, lambda key: state.get(names.get(key, "")), given, seen
         )
-    state: dict[str, Any]
-    try:
-        if path.suffix == ".safetensors":
-            state = load_file(path, device="cpu")
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise WeightsError(f"{path} is not a readable file of weights: {error}") from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else {}
-    tensors = {k: v for k, v in state.items() if isinstance(v, torch.Tensor)}
-    if not tensors:
-        raise WeightsError(f"{path} holds no tensors; a state dict is needed")
-    return tensors
+    # Not the encoder's own method: smp's rename layers of old files, and some take no strict.
+    nn.Module.load_state_dict(encoder, taken, strict=False)
 
 
 def fetch_imagenet(name: str) -> Path:
@@ -261,39 +240,3 @@ def _check_network() -> None:
     if any(os.environ.get(key) for key in ("HTTPS_PROXY", "https_proxy", "HF_ENDPOINT")):
         return
     socket.create_connection((HUB_HOST, 443), timeout=CONNECT_TIMEOUT_S).close()
-
-
-def _fit_tensor(
-    state: dict[str, torch.Tensor], key: str, target: torch.Tensor
-) -> torch.Tensor | None:
-    found = _find_tensor(state, key)
-    if found is None or found.shape == target.shape:
-        return found
-    if found.dim() == target.dim() == 4 and found.shape[0] == target.shape[0]:
-        given, wanted = found.shape[1], target.shape[1]
-        if found.shape[2:] == target.shape[2:] and given == RGB_CHANNELS:
-            return adapt_channels(found, wanted)
-    return None
-
-
-def _find_tensor(state: Mapping[str, torch.Tensor], key: str) -> torch.Tensor | None:
-    """Return the tensor of a file for a name of the encoder."""
-    bare = key.removeprefix("model.")
-    names = [key, bare, *(prefix + k for prefix in _PREFIXES for k in (key, bare))]
-    return next((state[name] for name in names if name in state), None)
-
-
-def adapt_channels(filters: torch.Tensor, channels: int) -> torch.Tensor:
-    """Return filters (out, C, k, k) for another number of channels.
-
-    Channels behind those of RGB, such as depth, begin at the mean of its filters, which stay as
-    they are. One or two channels begin at the mean too, scaled so that the response to a grey image
-    stays. Otherwise filters are repeated or cut, and scaled by their number.
-    """
-    given, mean = filters.shape[1], filters.mean(1, keepdim=True)
-    if channels > given >= RGB_CHANNELS:
-        return torch.cat([filters, mean.expand(-1, channels - given, -1, -1)], 1)
-    if channels < RGB_CHANNELS:
-        return mean.expand(-1, channels, -1, -1) * (given / channels)
-    repeated = filters[:, [channel % given for channel in range(channels)]]
-    return repeated * (given / channels)

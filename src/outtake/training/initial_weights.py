@@ -12,13 +12,10 @@ from torch import nn
 
 from outtake.core.errors import CheckpointError, ConfigError
 from outtake.core.printable_text import list_some
-from outtake.models.encoder import adapt_channels
+from outtake.models.first_filters import RGB_CHANNELS, fit_filters
 from outtake.models.late_fusion import LateFusion
+from outtake.models.weight_files import PREFIXES, match_names
 from outtake.training.task import SegmentationTask
-
-# What other programs put before the names of a network's weights.
-_PREFIXES = ("", "net.", "module.", "model.", "module.net.", "module.model.", "model.net.")
-_RGB_CHANNELS = 3
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,7 @@ class WeightMatch:
             *_list_names("of it not used", self.unused),
             *self.remarks,
         ]
-        return f"{_key(self.member)}={self.source.path}: {'; '.join(parts)}"
+        return f"{initial_key(self.member)}={self.source.path}: {'; '.join(parts)}"
 
 
 def load_initial_weights(
@@ -106,7 +103,8 @@ def load_initial_weights(
 ) -> WeightMatch:
     """Load what fits into a network, in place.
 
-    A tensor fits if its name and shape are the same. Filters for another number of channels are
+    A tensor fits if its shape is the same, and its name but for what is before all names, see
+    :func:`outtake.models.weight_files.match_names`. Filters for another number of channels are
     adapted as those of encoder weights are.
 
     Args:
@@ -121,17 +119,17 @@ def load_initial_weights(
         CheckpointError: Nothing fits.
     """
     own = net.state_dict()
-    prefixes = (*_PREFIXES, f"members.{member}.") if member else _PREFIXES
-    prefix = max(prefixes, key=lambda each: sum(each + key in source.state for key in own))
+    prefixes = (*PREFIXES, f"members.{member}.") if member else PREFIXES
+    names = match_names(own, source.state, prefixes)
     match, fitted = WeightMatch(source, member=member), {}
-    given_channels = source.channels or _RGB_CHANNELS
+    given_channels = source.channels or RGB_CHANNELS
     for key, needed in own.items():
-        found = source.state.get(prefix + key)
-        if found is not None and found.shape == needed.shape:
-            fitted[key] = found
-        elif found is not None and _differ_in_channels(found, needed, given_channels, channels):
-            fitted[key] = adapt_channels(found, channels)
-            match.adapted.append(key)
+        found = source.state[names[key]] if key in names else None
+        fitting = None if found is None else fit_filters(found, needed, given_channels, channels)
+        if found is not None and fitting is not None:
+            fitted[key] = fitting
+            if found.shape != needed.shape:
+                match.adapted.append(key)
         elif not needed.is_floating_point():
             continue  # counters, which older files lack and on which nothing depends
         elif found is not None:
@@ -139,11 +137,8 @@ def load_initial_weights(
         else:
             match.missing.append(key)
     match.taken.extend(key for key in fitted if own[key].is_floating_point())
-    match.unused.extend(
-        key
-        for key in source.state
-        if key.removeprefix(prefix) not in own or not key.startswith(prefix)
-    )
+    used = set(names.values())
+    match.unused.extend(key for key in source.state if key not in used)
     if not match.taken:
         raise _nothing_fits_error(match, own)
     net.load_state_dict(fitted, strict=False)
@@ -221,18 +216,9 @@ def _is_same_normalisation(
     return given.keys() == own.keys() and all(map(equal, own))
 
 
-def _key(member: str) -> str:
+def initial_key(member: str) -> str:
+    """Return the option that names the weights of a member, or under no name of the network."""
     return f"init_from.{member}" if member else "init_from"
-
-
-def _differ_in_channels(found: torch.Tensor, needed: torch.Tensor, given: int, own: int) -> bool:
-    """Return whether these are the first filters of two networks for other images."""
-    return (
-        found.dim() == needed.dim() == 4
-        and found.shape[0] == needed.shape[0]
-        and found.shape[2:] == needed.shape[2:]
-        and (found.shape[1], needed.shape[1]) == (given, own)
-    )
 
 
 def _nothing_fits_error(match: WeightMatch, own: Mapping[str, torch.Tensor]) -> CheckpointError:
@@ -245,8 +231,8 @@ def _nothing_fits_error(match: WeightMatch, own: Mapping[str, torch.Tensor]) -> 
     fusion = any(name.startswith("members.") for name in own)
     members = ", or those of a member as init_from={MEMBER: PATH}" if fusion else ""
     return CheckpointError(
-        f"{_key(match.member)}={match.source.path}: nothing of it fits the network; {reason}; give "
-        f"weights of the same architecture{members}, or leave init_from out"
+        f"{initial_key(match.member)}={match.source.path}: nothing of it fits the network; "
+        f"{reason}; give weights of the same architecture{members}, or leave init_from out"
     )
 
 

@@ -1,0 +1,140 @@
+"""Read the tensors of a file of weights, and find those of a network among them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from outtake.core.errors import WeightsError
+from outtake.core.printable_text import list_some, to_printable
+from outtake.core.torch_files import SAVE_ALONE, find_fault, read_plain
+
+# What programs put before the names of a network's weights; Outtake's networks are `net` of its
+# task, and those of a library `net` of that.
+PREFIXES = (
+    "",
+    "net.",
+    "module.",
+    "model.",
+    "module.net.",
+    "module.model.",
+    "model.net.",
+    "net.net.",
+)
+_STATE_DICT = "state_dict"
+
+
+def read_weights(path: Path, key: str) -> dict[str, torch.Tensor]:
+    """Read a ``.safetensors`` file or one of torch.save; nothing but tensors is unpickled.
+
+    Args:
+        path: The file.
+        key: The option that names it, for messages.
+
+    Raises:
+        WeightsError: There is no such file, it cannot be read, or it holds no state dict or several
+            (see :func:`find_state`).
+    """
+    place = f"{key}={path}"
+    if not path.is_file():
+        raise WeightsError(f"{place}: no such file; allowed are null, imagenet or a file")
+    loaded: object
+    try:
+        loaded = load_file(path, "cpu") if path.suffix == ".safetensors" else read_plain(path)
+    # A damaged file may raise nearly anything on the way.
+    except Exception as error:
+        fault = find_fault(path, error)
+        raise WeightsError(f"{place} {fault.what}; {fault.remedy}") from error
+    return find_state(loaded, place)
+
+
+def find_state(loaded: object, place: str) -> dict[str, torch.Tensor]:
+    """Return the tensors of a file by their names.
+
+    They are what is under ``state_dict``, or the file itself is a state dict, or they are the only
+    mapping of tensors in it, such as ``model`` beside ``epoch``.
+
+    Args:
+        loaded: What the file holds.
+        place: The option and the file, for messages.
+
+    Raises:
+        WeightsError: It holds no tensors by name, or several state dicts.
+    """
+    content = loaded if isinstance(loaded, Mapping) else {}
+    own, parts = _select_tensors(content), _list_states(content)
+    if _STATE_DICT in parts:
+        return parts[_STATE_DICT]
+    # Beside a state dict, one number is the score or the step of a training.
+    if any(value.dim() > 0 for value in own.values()) or (own and not parts):
+        return own
+    if len(parts) > 1:
+        names = list_some([to_printable(name) for name in parts])
+        raise WeightsError(
+            f"{place} holds several state dicts ({names}); save the one that is meant alone, as by "
+            f"torch.save(torch.load(FILE)[{next(iter(parts))!r}], OTHER)"
+        )
+    if not parts:
+        raise WeightsError(f"{place} holds no tensors by name; {SAVE_ALONE}")
+    return next(iter(parts.values()))
+
+
+def _list_states(content: Mapping[object, object]) -> dict[str, dict[str, torch.Tensor]]:
+    """Return the mappings inside another one that hold tensors by name and nothing else."""
+    inside = {
+        key: (value, _select_tensors(value))
+        for key, value in content.items()
+        if isinstance(key, str) and isinstance(value, Mapping)
+    }
+    # Of a state dict by that name, what is no tensor is passed over: layers may store it.
+    return {
+        key: tensors
+        for key, (value, tensors) in inside.items()
+        if tensors and (len(tensors) == len(value) or key == _STATE_DICT)
+    }
+
+
+def _select_tensors(content: Mapping[object, object]) -> dict[str, torch.Tensor]:
+    return {
+        key: value
+        for key, value in content.items()
+        if isinstance(key, str) and isinstance(value, torch.Tensor) and _holds_numbers(value)
+    }
+
+
+def _holds_numbers(tensor: torch.Tensor) -> bool:
+    """Return whether a tensor can be copied into a network's."""
+    return tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_quantized
+
+
+def match_names(
+    own: Collection[str], given: Collection[str], prefixes: Collection[str] = PREFIXES
+) -> dict[str, str]:
+    """Return the names that a file has for the weights of a network, by those of the network.
+
+    A file may put something before all names; and it may lack what is before all names of the
+    network, which is so where this holds the network of a library, as ``net``, and the file is of
+    that library. Of all these ways the first that finds the most names is taken.
+
+    Args:
+        own: The names of the network.
+        given: Those of the file.
+        prefixes: What the file may put before them.
+    """
+    wrapper = _find_wrapper(own)
+    ways = [
+        {name: prefix + name.removeprefix(removed) for name in own}
+        for removed in dict.fromkeys(("", wrapper))
+        for prefix in prefixes
+    ]
+    best = max(ways, key=lambda names: sum(each in given for each in names.values()))
+    return {name: each for name, each in best.items() if each in given}
+
+
+def _find_wrapper(own: Collection[str]) -> str:
+    """Return the attribute, with its dot, that all of a network lies in; empty if none does."""
+    tops = {name.partition(".")[0] for name in own}
+    return f"{tops.pop()}." if len(tops) == 1 and all("." in name for name in own) else ""
