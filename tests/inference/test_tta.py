@@ -46,6 +46,11 @@ def test_labels_and_confidence_have_the_size_asked_for():
         ({"window": 16}, "at least 32"),
         ({"window": [64, 64, 64]}, r"\[HEIGHT,WIDTH\]"),
         ({"overlap": 1}, "below 1"),
+        ({"overlap": "a"}, "network.overlap=a: .*below 1"),
+        ({"overlap": float("nan")}, "below 1"),
+        ({"scales": 1.0}, "network.scales=1.0: give a list"),
+        ({"scales": "1.0"}, "network.scales=1.0: give a list"),
+        ({"scales": ["a"]}, "network.scales=.*give a list"),
     ],
 )
 def test_what_cannot_work_is_refused(options, message):

@@ -45,6 +45,35 @@ def test_what_is_no_picture_is_refused_in_one_line(small_run: Path) -> None:
             predictor(np.zeros(shape, np.uint8))
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"short_side": 0}, "network.short_side=0: must be a whole number of pixels, at least 1"),
+        ({"short_side": "a"}, "network.short_side=a: must be a whole number"),
+        ({"scales": 1.0}, "network.scales=1.0: must be a list"),
+        ({"scales": ["a"]}, r"network.scales=\[a\]: must be a list"),
+        ({"scales": []}, "network.scales=.*at least one item"),
+        ({"window": 64, "overlap": "a"}, "network.overlap=a: must be a number"),
+        ({"window": 31}, "network.window=31: must be a side"),
+        ({"flip": 1}, "network.flip=1: must be true, false or auto"),
+        ({"batch_size": 0}, "network.batch_size=0: must be a whole number"),
+        ({"batch_size": 2.5}, "network.batch_size=2.5: must be a whole number"),
+        ({"precision": "half"}, "network.precision=half: must be auto, float32"),
+        ({"confidence": "no"}, "confidence=no: must be true or false"),
+        ({"refine": "smooth"}, "refine=smooth: must be a group of keys"),
+        ({"backend": "torch"}, "backend=torch: must be a group of keys"),
+        ({"backend": {"nam": "torch"}}, "backend.nam: no such config key; did you mean"),
+        ({"label_map": ["a"]}, "label_map=.*must be text"),
+        ({"device": None}, "device=null: must be auto, cpu"),
+    ],
+)
+def test_an_option_of_another_type_is_refused_before_the_checkpoint_is_read(
+    options: dict[str, object], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=f"^{said}"):
+        Predictor.from_checkpoint(tmp_path / "none", **options)
+
+
 def test_the_example_of_the_guide_runs(
     small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

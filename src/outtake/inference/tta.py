@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from outtake.core.errors import ConfigError
+from outtake.core.validate import is_number
 from outtake.data.resize import resize
 from outtake.inference.protocol import Images, Logits, Network
 from outtake.inference.sliding_window import check_window, run_sliding_window
@@ -44,7 +45,7 @@ class AugmentedNetwork:
         self._flip = flip
         self._scales = check_scales(scales)
         self._window = check_window(window)
-        if not 0 <= overlap < 1:
+        if not is_number(overlap) or not 0 <= overlap < 1:
             raise ConfigError(f"network.overlap={overlap}: must be at least 0 and below 1")
         self._overlap = overlap
 
@@ -85,7 +86,7 @@ def resize_logits(logits: Logits, size: tuple[int, int]) -> Logits:
 
 def check_scales(scales: Sequence[float]) -> tuple[float, ...]:
     """Return the factors, or raise a ConfigError."""
-    factors = tuple(float(scale) for scale in scales)
-    if not factors or any(not 0.1 <= factor <= 10 for factor in factors):
-        raise ConfigError(f"network.scales={list(scales)}: give one or more factors from 0.1 to 10")
-    return factors
+    listed = isinstance(scales, Sequence) and not isinstance(scales, str) and len(scales) > 0
+    if not listed or not all(is_number(each) and 0.1 <= each <= 10 for each in scales):
+        raise ConfigError(f"network.scales={scales}: give a list of factors from 0.1 to 10")
+    return tuple(float(scale) for scale in scales)

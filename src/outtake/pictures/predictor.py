@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import cv2
 import numpy as np
 
 from outtake.config.build_refiner import build_refiner
 from outtake.config.load_ensemble import Trained, load_one_or_several, with_short_side
+from outtake.config.schema import Form, Node, OtherKeys, parse
+from outtake.config.shared_schema import NetworkOptions
 from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
@@ -21,6 +24,24 @@ from outtake.inference.open_backend import open_backend
 from outtake.inference.protocol import Backend, Confidences, Images
 from outtake.pictures.prediction import Prediction
 from outtake.pipeline.network_setup import calibration_images
+
+
+@dataclass(frozen=True, kw_only=True)
+class _BackendOptions:
+    name: str = "auto"
+    options: Annotated[Mapping[str, Any], OtherKeys()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    """What the arguments of :meth:`Predictor.from_checkpoint` may be: as on the command line."""
+
+    device: Annotated[str, Form("auto, cpu, cuda or cuda:INDEX")]
+    backend: _BackendOptions
+    network: NetworkOptions
+    refine: Node | None
+    confidence: bool
+    label_map: str | None
 
 
 class Predictor:
@@ -87,21 +108,38 @@ class Predictor:
         Raises:
             OuttakeError: The checkpoint cannot be loaded, or an option cannot work.
         """
+        asked = parse(
+            _Options,
+            {
+                "device": device,
+                "backend": {} if backend is None else backend,
+                "network": {
+                    "short_side": short_side,
+                    "flip": flip,
+                    "scales": scales,
+                    "window": window,
+                    "overlap": overlap,
+                    "precision": precision,
+                    "batch_size": batch_size,
+                },
+                "refine": refine,
+                "confidence": confidence,
+                "label_map": label_map,
+            },
+        )
         named = str(run_or_file) if isinstance(run_or_file, Path) else run_or_file
-        trained = load_one_or_several(named, resolve_device(device), label_map=label_map)
+        trained = load_one_or_several(named, resolve_device(asked.device), label_map=label_map)
         trained = with_short_side(trained, short_side)
         opened = open_backend(
-            trained=trained,
-            device=device,
+            asked.backend.name,
+            trained,
+            device=asked.device,
             precision=precision,
             confidence=confidence,
-            flip=trained.clip is not None if flip == "auto" else flip,
-            scales=scales,
-            window=window,
-            overlap=overlap,
-            refiner=build_refiner(refine, trained),
+            **asked.network.passes(of_one_clip=trained.clip is not None),
+            refiner=build_refiner(asked.refine, trained),
             calibration=lambda: calibration_images(trained),
-            **(backend or {"name": "auto"}),
+            **asked.backend.options,
         )
         return cls(trained, opened, batch_size)
 
