@@ -44,8 +44,9 @@ def cosine(
         ConfigError: a negative ``warmup_steps``.
     """
     check_number("scheduler.warmup_steps", warmup_steps, 0, whole=True)
-    highest = max(float(group["lr"]) for group in optimizer.param_groups) or 1.0
-    floor = lr_min / highest
+    # The optimizer's own rate: any group may have an lr_scale, and the default one may be empty.
+    own = float(optimizer.defaults.get("lr", optimizer.param_groups[0]["lr"]))
+    floor = lr_min / (own or 1.0)
 
     def share(step: int) -> float:
         turn = math.cos(math.pi * _progress_after_warmup(step, total_steps, warmup_steps))
