@@ -13,7 +13,7 @@ from outtake.core.errors import ConfigError, DataRootError, RecordError
 from outtake.core.format_version import FORMAT_VERSION
 from outtake.programs import training_records
 from outtake.programs.tag import main, tag_runs
-from outtake.programs.training_records import _write_notes, write_run_records
+from outtake.programs.training_records import ResumptionRecorder, write_run_records
 from outtake.runs.run_folder import RunFolder
 from outtake.runs.run_notes import RunNotes
 
@@ -29,14 +29,14 @@ def run(tmp_path: Path) -> RunFolder:
 
 def test_notes_of_a_config_are_those_of_the_run(run: RunFolder) -> None:
     begun = compose("train", ["tags=[long,baseline]", "note=two words", "group=ablation"])
-    _write_notes(run, begun, [], resume=False)
+    write_run_records(run, begun, Mock(reports={}, unlabelled_report=None), [])
     assert run.read_notes() == RunNotes(("long", "baseline"), "ablation", "two words")
 
 
 def test_a_resumed_run_keeps_what_was_noted_since(run: RunFolder) -> None:
     run.write_notes(RunNotes(("good",), note="later"))
     changes = ["note=again"]
-    _write_notes(run, compose("train", ["tags=[old]", *changes]), changes, resume=True)
+    ResumptionRecorder(run, compose("train", ["tags=[old]", *changes]), changes).write_notes()
     assert run.read_notes() == RunNotes(("good",), note="again")
 
 
@@ -45,10 +45,10 @@ def test_the_same_command_again_changes_no_note(run: RunFolder) -> None:
     (run.path / "environment.json").write_text(json.dumps({"format": FORMAT_VERSION}))
     (run.path / "config.yaml").write_text(OmegaConf.to_yaml(compose("train", given)))
     run.write_notes(RunNotes(("good",), note="later"))
-    _write_notes(run, compose("train", given), given, resume=True)
+    ResumptionRecorder(run, compose("train", given), given).write_notes()
     assert run.read_notes() == RunNotes(("good",), note="later")
     given[1] = "note=b"
-    _write_notes(run, compose("train", given), given, resume=True)
+    ResumptionRecorder(run, compose("train", given), given).write_notes()
     assert run.read_notes() == RunNotes(("good",), note="b")
 
 
@@ -92,10 +92,10 @@ def test_notes_that_cannot_be_read_are_kept(run: RunFolder, tmp_path: Path) -> N
 
 def test_a_resumption_that_changes_no_note_does_not_need_them(run: RunFolder) -> None:
     (run.path / "notes.json").write_text("{")
-    _write_notes(run, compose("train", ["tags=[old]"]), ["seed=1"], resume=True)
+    ResumptionRecorder(run, compose("train", ["tags=[old]"]), ["seed=1"]).write_notes()
     assert (run.path / "notes.json").read_text() == "{"
     with pytest.raises(RecordError, match="repair it"):
-        _write_notes(run, compose("train", ["note=x"]), ["note=x"], resume=True)
+        ResumptionRecorder(run, compose("train", ["note=x"]), ["note=x"]).write_notes()
 
 
 @pytest.mark.parametrize(
@@ -124,5 +124,5 @@ def test_a_resumption_that_is_refused_writes_nothing(
     monkeypatch.setattr(training_records, "describe_data", lambda data: {"fingerprint": "b"})
     given = ["note=other"]
     with pytest.raises(DataRootError, match="fingerprints differ"):
-        write_run_records(run, compose("train", given), Mock(), given, resume=True)
+        ResumptionRecorder(run, compose("train", given), given).check(Mock())
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before

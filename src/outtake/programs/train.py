@@ -37,6 +37,7 @@ from outtake.programs.library_warnings import quiet_libraries
 from outtake.programs.run_places import find_resume_folder, name_run_folder, require_name
 from outtake.programs.train_folds import train_folds
 from outtake.programs.trainer_setup import (
+    check_length,
     check_objective,
     check_validation_interval,
     explain_time_limit,
@@ -51,6 +52,7 @@ from outtake.programs.training_interruption import (
     translate_training_errors,
 )
 from outtake.programs.training_records import (
+    ResumptionRecorder,
     find_best_record,
     read_kept_summary,
     summarize_run,
@@ -145,7 +147,8 @@ def _train_in_process(
     task = build_training_task(cfg, data, options.parameter_options())
     matches = load_into_members(task, initial, data.channels)
     throughput = Throughput()
-    trainer = make_trainer(cfg, folder, throughput)
+    recorder = ResumptionRecorder(folder, cfg, overrides) if resume else None
+    trainer = make_trainer(cfg, folder, throughput, [] if recorder is None else [recorder])
     check_objective(options.objective, task)
     check_monitored(trainer, task)
     check_validation_interval(trainer, data)
@@ -159,8 +162,12 @@ def _train_in_process(
         if last is not None:
             check_epoch_kept(cfg, folder.path, last)
             task.resumption = read_resumption(last)
+            check_length(trainer, task.resumption, folder)
         if trainer.is_global_zero:
-            write_run_records(folder, cfg, data, overrides, resume=resume)
+            if recorder is not None:
+                recorder.check(data)
+            else:
+                write_run_records(folder, cfg, data, overrides)
             if matches:
                 folder.write_json("init_from.json", describe_matches(matches))
             for match in matches.values():
@@ -168,7 +175,10 @@ def _train_in_process(
             if task.frozen.names:
                 log.info(task.frozen.describe())
         with dashboard_session(loggers, cfg, folder):
-            with record_ending(trainer, folder), translate_training_errors(trainer, folder, data):
+            with (
+                record_ending(trainer, folder, recorder),
+                translate_training_errors(trainer, folder, data),
+            ):
                 trainer.fit(task, datamodule=data, ckpt_path=last)
             return _conclude(trainer, folder, data, task, throughput, options.objective)
     finally:

@@ -31,6 +31,7 @@ from outtake.training.random_state import SeedEachRank
 from outtake.training.resume import LastCheckpoint
 from outtake.training.task import SegmentationTask
 from outtake.training.trainer_info import find_callbacks
+from outtake.training.training_length import Resumption
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +51,19 @@ def check_objective(objective: str, task: SegmentationTask) -> None:
 
 
 def make_trainer(
-    cfg: DictConfig, folder: RunFolder, throughput: Throughput | None = None
+    cfg: DictConfig,
+    folder: RunFolder,
+    throughput: Throughput | None = None,
+    recorders: Sequence[Callback] = (),
 ) -> Trainer:
-    """Build the Trainer with its callbacks and plugins; nothing is written yet."""
+    """Build the Trainer with its callbacks and plugins; nothing is written yet.
+
+    Args:
+        cfg: The config.
+        folder: The run folder.
+        throughput: What measures the speed.
+        recorders: What writes records of the run beside.
+    """
     world = detect_env(resolve_config(cfg.trainer))
     callbacks = list(instantiate(select_entries(cfg.get("callbacks"), "callbacks")).values())
     _check_one_average(callbacks, str(resolve_config(cfg.optimizer).get("_target_")))
@@ -82,6 +93,7 @@ def make_trainer(
         callbacks=[
             last,
             SummaryRemover(folder),
+            *recorders,
             OptimizerAverage(),
             *seeds,
             *callbacks,
@@ -146,6 +158,20 @@ class SummaryRemover(Callback):
         if self._is_due and trainer.is_global_zero:
             self._folder.discard_summary()
         self._is_due = False
+
+
+def check_length(trainer: Trainer, resumed: Resumption, folder: RunFolder) -> None:
+    """Raise a ConfigError if a resumed run is to be shorter than what is done of it."""
+    begun_epochs = resumed.epochs + (resumed.batches > 0)
+    for key, limit, least, said in (
+        ("max_epochs", trainer.max_epochs, begun_epochs, f"begun {begun_epochs} epochs"),
+        ("max_steps", trainer.max_steps, resumed.steps, f"done {resumed.steps} steps"),
+    ):
+        if limit is not None and 0 <= limit < least:
+            raise ConfigError(
+                f"trainer.{key}={limit}: {folder.path} has {said}, and a run cannot become "
+                f"shorter; set at least {least}, or begin another run"
+            )
 
 
 def check_validation_interval(trainer: Trainer, data: DataModule) -> None:

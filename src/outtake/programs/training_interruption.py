@@ -30,6 +30,7 @@ from outtake.core.override_text import format_override
 from outtake.core.signals import handle_signals, keep_handlers
 from outtake.data.datamodule import DataModule
 from outtake.programs.command_line import TERMINATED_EXIT_CODE
+from outtake.programs.training_records import ResumptionRecorder
 from outtake.runs.run_ending import RunEnding
 from outtake.runs.run_folder import RunFolder
 from outtake.sweeps.trial_result import PrunedTrialError
@@ -70,19 +71,33 @@ def exit_on_sigterm() -> Iterator[None]:
 
 
 @contextmanager
-def record_ending(trainer: Trainer, folder: RunFolder) -> Iterator[None]:
-    """Leave in the run folder how a fit ended that did not reach its end."""
+def record_ending(
+    trainer: Trainer, folder: RunFolder, resumed: ResumptionRecorder | None = None
+) -> Iterator[None]:
+    """Leave in the run folder how a fit ended that did not reach its end.
+
+    Args:
+        trainer: The trainer.
+        folder: The run folder.
+        resumed: What records that a resumed run goes on: before it does, how the run ended before
+            still holds. None for a new run.
+    """
     if not trainer.is_global_zero:
         yield
         return
-    folder.discard_ending()
+    if resumed is None:
+        folder.discard_ending()
     try:
         yield
     except BaseException as error:
-        # The error itself matters more than a note of it that cannot be written.
-        with suppress(OSError, OuttakeError):
-            folder.write_ending(_describe_ending(error))
+        if resumed is None or resumed.goes_on:
+            # The error itself matters more than a note of it that cannot be written.
+            with suppress(OSError, OuttakeError):
+                folder.write_ending(_describe_ending(error))
         raise
+    if resumed is not None and not resumed.goes_on:
+        folder.discard_ending()
+        resumed.write_notes()
 
 
 def _describe_ending(error: BaseException) -> RunEnding:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning import Trainer
+from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 from torch.distributed.tensor import DTensor
@@ -36,30 +36,87 @@ log = logging.getLogger(__name__)
 
 
 def write_run_records(
-    folder: RunFolder,
-    cfg: DictConfig,
-    data: DataModule,
-    overrides: Sequence[str],
-    *,
-    resume: bool,
+    folder: RunFolder, cfg: DictConfig, data: DataModule, overrides: Sequence[str]
 ) -> None:
-    """Write what the run is made of: config, command line, environment, data.
+    """Write what a new run is made of: notes, command line, environment, data, config."""
+    folder.write_notes(RunNotes.from_dict(_select_notes(cfg)))
+    folder.write_overrides(list(overrides))
+    folder.write_json("environment.json", describe_environment())
+    folder.write_json("data.json", describe_data(data))
+    _write_config(folder, cfg)
 
-    Raises:
-        DataRootError: The data of a resumed run is not what it was begun with.
+
+class ResumptionRecorder(Callback):
+    """Writes what a resumption changes in the records of its run, once the run goes on.
+
+    That is at its first step or validation. All that can refuse a resumption has looked at it by
+    then, so that one which is refused leaves records with which the run can be resumed plainly. A
+    run that had ended does no step: only notes on it are written.
+
+    Args:
+        folder: The folder of the run.
+        cfg: The config of the resumption.
+        overrides: Its command line.
+
+    Attributes:
+        goes_on: Whether the run goes on, and its records are those of this resumption.
     """
-    record = describe_data(data)
-    # Of a resumption that is refused nothing is written.
-    if resume:
-        folder.check_data(record)
-    _write_notes(folder, cfg, overrides, resume=resume)
-    if resume:
-        folder.log_resume(overrides, describe_environment())
-    else:
-        folder.write_overrides(list(overrides))
-        folder.write_json("environment.json", describe_environment())
-        folder.write_json("data.json", record)
-    # After a resumption too: the next one starts from what this one changed.
+
+    def __init__(self, folder: RunFolder, cfg: DictConfig, overrides: Sequence[str]) -> None:
+        self._folder, self._cfg, self._overrides = folder, cfg, overrides
+        self.goes_on = False
+
+    def check(self, data: DataModule) -> None:
+        """Refuse what the records of the run do not let be resumed.
+
+        Raises:
+            DataRootError: The data is not what the run was begun with.
+            ConfigError: A note is too long.
+            RecordError: A record that is needed cannot be read.
+        """
+        self._folder.check_data(describe_data(data))
+        self._select_changed_notes()
+
+    def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
+        """Write them before the first step."""
+        self._record(trainer)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write them, where a run was ended before or in a validation."""
+        if not trainer.sanity_checking:
+            self._record(trainer)
+
+    def write_notes(self) -> None:
+        """Write the notes that the command line changes.
+
+        The command of ``resume=auto`` says again what the run was begun with: that changes nothing,
+        and where nothing changes the file stays as it is.
+        """
+        if (notes := self._select_changed_notes()) is not None:
+            self._folder.write_notes(notes)
+
+    def _select_changed_notes(self) -> RunNotes | None:
+        folder, cfg = self._folder, self._cfg
+        noted = _select_notes(cfg)
+        changed = {override.partition("=")[0].lstrip("+") for override in self._overrides}
+        if cfg.resume == RESUME_AUTO:
+            begun = _select_notes(read_run_config(folder.path, f"resume=auto in {folder.path}"))
+            changed = {key for key in changed if begun.get(key) != noted.get(key)}
+        noted = {key: value for key, value in noted.items() if key in changed}
+        return RunNotes.from_dict(folder.read_notes().to_dict() | noted) if noted else None
+
+    def _record(self, trainer: Trainer) -> None:
+        if self.goes_on or not trainer.is_global_zero:
+            return
+        self.write_notes()
+        self.goes_on = True
+        self._folder.discard_ending()
+        self._folder.log_resume(self._overrides, describe_environment())
+        # The next resumption starts from what this one changed.
+        _write_config(self._folder, self._cfg)
+
+
+def _write_config(folder: RunFolder, cfg: DictConfig) -> None:
     saved_cfg = cfg.copy()
     saved_cfg.resume = None
     readable = yaml.safe_dump(redact_tree(readable_config(saved_cfg)), sort_keys=False)
@@ -72,27 +129,6 @@ def describe_data(data: DataModule) -> dict[str, Any]:
     if data.unlabelled_report is not None:
         record["unlabelled"] = data.unlabelled_report.to_record()
     return record
-
-
-def _write_notes(
-    folder: RunFolder, cfg: DictConfig, overrides: Sequence[str], *, resume: bool
-) -> None:
-    """Write the notes of the config; of a resumed run those that the command line changes.
-
-    The command of ``resume=auto`` says again what the run was begun with: that changes nothing, and
-    where nothing changes the file stays as it is.
-    """
-    noted = _select_notes(cfg)
-    if resume:
-        changed = {override.partition("=")[0].lstrip("+") for override in overrides}
-        if cfg.resume == RESUME_AUTO:
-            begun = _select_notes(read_run_config(folder.path, f"resume=auto in {folder.path}"))
-            changed = {key for key in changed if begun.get(key) != noted.get(key)}
-        noted = {key: value for key, value in noted.items() if key in changed}
-        if not noted:
-            return
-        noted = folder.read_notes().to_dict() | noted
-    folder.write_notes(RunNotes.from_dict(noted))
 
 
 def _select_notes(cfg: DictConfig) -> dict[str, Any]:

@@ -190,6 +190,26 @@ def restore_logger_step(trainer: Trainer, step: int) -> None:
     trainer.fit_loop.epoch_loop._batches_that_stepped = step
 
 
+def logger_states(trainer: Trainer) -> dict[str, Any]:
+    """Return the states of the loggers that have one."""
+    return {
+        type(logger).__name__: logger.state_dict()
+        for logger in trainer.loggers
+        if hasattr(logger, "state_dict")
+    }
+
+
+def restore_loggers(trainer: Trainer, states: dict[str, Any]) -> None:
+    """Restore what :func:`logger_states` gave, and take it out: what is logged from then on stays.
+
+    A log loses what was logged after that, because it will be done, and logged, again.
+    """
+    for logger in trainer.loggers:
+        state = states.pop(type(logger).__name__, None)
+        if state is not None and hasattr(logger, "load_state_dict"):
+            logger.load_state_dict(state)
+
+
 def skip_metric_reset(trainer: Trainer) -> None:
     """Mark the batch that begins now as not the first: the first one clears the sums."""
     trainer._logger_connector._first_loop_iter = False

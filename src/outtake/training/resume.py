@@ -111,10 +111,6 @@ class LastCheckpoint(Callback):
             data.start_at(epochs, batches)
         self._to_restore, self._saved_options = loaded, loaded["optimizers"]
         self._saved_position = LoopPosition(epochs, batches, bool(loaded["validating"]))
-        for logger in trainer.loggers:
-            state = loaded["loggers"].get(type(logger).__name__)
-            if state is not None and hasattr(logger, "load_state_dict"):
-                logger.load_state_dict(state)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let changed options of a resumed run take effect; take the signals over from Lightning.
@@ -139,6 +135,9 @@ class LastCheckpoint(Callback):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the epoch before, all of whose records are written by now, where that is cheap."""
         self._resumes_mid_epoch, self._stopped_mid_epoch = False, None
+        if self._to_restore is not None:
+            # Before anything of this epoch is logged, and after all that refuses a resumption.
+            loop_state.restore_loggers(trainer, self._to_restore["loggers"])
         position = loop_state.between_epochs(trainer)
         if (
             position.epochs
@@ -240,11 +239,7 @@ class LastCheckpoint(Callback):
             "watched": loop_state.callback_metrics(trainer),
             "logged_steps": loop_state.logger_step(trainer),
             "optimizers": _planned_options(trainer),
-            "loggers": {
-                type(logger).__name__: logger.state_dict()
-                for logger in trainer.loggers
-                if hasattr(logger, "state_dict")
-            },
+            "loggers": loop_state.logger_states(trainer),
         }
 
     def _restore(self, trainer: Trainer) -> None:
@@ -255,6 +250,7 @@ class LastCheckpoint(Callback):
         loop_state.restore_logger_step(trainer, int(loaded["logged_steps"]))
         loop_state.restore_callback_metrics(trainer, loaded["watched"])
         loop_state.restore_running_means(trainer, loaded["sums"])
+        loop_state.restore_loggers(trainer, loaded["loggers"])
         states = loaded["random"]
         if len(states) == trainer.world_size:
             restore_random_state(states[trainer.global_rank])
