@@ -14,10 +14,12 @@ from omegaconf import DictConfig
 from outtake.config.build_metrics import build_metrics, tried_ids
 from outtake.config.build_network import build_net, build_normalisation
 from outtake.config.instantiate import (
+    check_targets,
     instantiate,
     instantiate_with_available,
     resolve_config,
 )
+from outtake.config.loss_options import prepare_loss_options
 from outtake.config.network_arguments import unseen_inputs
 from outtake.core.errors import ConfigError, OuttakeError
 from outtake.core.labels import LabelSpace
@@ -144,7 +146,10 @@ def build_loss(
         "num_classes": len(labels.names),
         "mode": "multiclass",  # of the losses of segmentation-models-pytorch
     }
-    loss = instantiate_with_available(node, "loss", available, nested=True)
+    tree = resolve_config(node)
+    check_targets(tree, "loss")
+    tree = prepare_loss_options(tree, frequencies)
+    loss = instantiate_with_available(tree, "loss", available, nested=True)
     if not isinstance(loss, torch.nn.Module):
         raise ConfigError(f"loss._target_={node.get('_target_')} makes no torch.nn.Module")
     adapted = adapt_loss(loss, labels.ignore_index)
