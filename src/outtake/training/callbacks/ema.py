@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import torch
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import WeightAveraging
 
 from outtake.core.validate import check_number
+from outtake.training.callbacks.weight_average import WeightAverage
 from outtake.training.moving_average import average_decay
 
 
-class ExponentialMovingAverage(WeightAveraging):
+class ExponentialMovingAverage(WeightAverage):
     """Lightning's moving average, as long as the training asks for, on the device of the network.
 
     Lightning makes the average before the network is moved to a GPU. It stays on the CPU, and every

@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import WeightAveraging
 
 from outtake.core.errors import ConfigError
 from outtake.core.validate import check_number
 from outtake.training.batchnorm_statistics import measure_batchnorm
+from outtake.training.callbacks.weight_average import WeightAverage
 from outtake.training.task import SegmentationTask
 from outtake.training.trainer_info import find_data_module
 from outtake.training.training_length import (
@@ -20,7 +20,7 @@ from outtake.training.training_length import (
 )
 
 
-class StochasticWeightAveraging(WeightAveraging):
+class StochasticWeightAveraging(WeightAverage):
     """Average the weights at the end of each epoch of the last part of training, and validate that.
 
     The mean lies in the middle of a flat valley around whose rim training walks, and generalises
@@ -47,7 +47,6 @@ class StochasticWeightAveraging(WeightAveraging):
         self._start = start
         self._batches = batchnorm_batches
         self._start_step = self._steps_per_epoch = self._first_step = 0
-        self._is_swapped = False
         self._measured_step = 0
 
     @property
@@ -88,12 +87,7 @@ class StochasticWeightAveraging(WeightAveraging):
         """Put the mean into the network for the validation."""
         if self.has_begun:
             self._measure(trainer, pl_module)
-            self._swap(pl_module)
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Put the weights of training back."""
-        if self._is_swapped:
-            self._swap(pl_module)
+            super().on_validation_epoch_start(trainer, pl_module)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -119,17 +113,17 @@ class StochasticWeightAveraging(WeightAveraging):
         super().load_state_dict(state_dict)
         self._measured_step = int(state_dict["measured_step"])
 
-    def _swap(self, module: LightningModule) -> None:
-        self._swap_models(module)
-        self._is_swapped = not self._is_swapped
-
     def _measure(self, trainer: Trainer, module: LightningModule) -> None:
         """Measure the statistics of the mean, once for each of its states."""
-        if self._measured_step == self._latest_update_step or self._is_swapped:
+        if self._measured_step == self._latest_update_step or self._shows_average:
             return
         self._measured_step = self._latest_update_step
         data = find_data_module(trainer)
         if isinstance(module, SegmentationTask) and data is not None:
-            self._swap(module)
+            assert self._average_model is not None
+            self._show_average(module)
             measure_batchnorm(module, data.fixed_train_batches(self._batches), module.device)
-            self._swap(module)
+            measured = zip(self._average_model.module.buffers(), module.buffers(), strict=True)
+            for kept, statistic in measured:
+                kept.data.copy_(statistic.data)
+            self._show_training(module)
