@@ -152,7 +152,7 @@ def _train_in_process(
     check_objective(options.objective, task)
     check_monitored(trainer, task)
     check_validation_interval(trainer, data)
-    warn_of_limits(trainer, data, options.unfreeze_epoch)
+    warn_of_limits(trainer, data, cfg)
     trainer.loggers = loggers = make_loggers(cfg, folder)
     if trainer.is_global_zero:
         check_folder(folder.path)

@@ -21,6 +21,7 @@ from outtake.training.callbacks.final_validation import FinalValidation
 from outtake.training.callbacks.nan_guard import NanGuard
 from outtake.training.callbacks.throughput import Throughput
 from outtake.training.callbacks.validation_tables import ConfusionMatrixWriter
+from outtake.training.callbacks.weight_average import WeightAverage
 from outtake.training.checkpoint_files import LAST_CHECKPOINT, AtomicCheckpointIO
 from outtake.training.distributed.launch_environment import cluster_environment, detect_env
 from outtake.training.distributed.requeue import requeue_signals
@@ -66,7 +67,11 @@ def make_trainer(
     """
     world = detect_env(resolve_config(cfg.trainer))
     callbacks = list(instantiate(select_entries(cfg.get("callbacks"), "callbacks")).values())
-    _check_one_average(callbacks, str(resolve_config(cfg.optimizer).get("_target_")))
+    _check_averages(
+        callbacks,
+        str(resolve_config(cfg.optimizer).get("_target_")),
+        cfg.trainer.get("precision"),
+    )
     best = ModelCheckpoint(
         dirpath=folder.checkpoints,
         filename="best",
@@ -114,8 +119,17 @@ def make_trainer(
     return trainer
 
 
-def _check_one_average(callbacks: Sequence[object], optimizer: str) -> None:
-    names = [type(each).__name__ for each in callbacks if isinstance(each, WeightAveraging)]
+def _check_averages(callbacks: Sequence[object], optimizer: str, precision: object) -> None:
+    averages = [each for each in callbacks if isinstance(each, WeightAveraging)]
+    names = [type(each).__name__ for each in averages]
+    if str(precision).endswith("-true") and precision != "32-true":
+        for name, average in zip(names, averages, strict=True):
+            if not isinstance(average, WeightAverage):
+                raise ConfigError(
+                    f"trainer.precision={precision}: at each validation {name} rounds what it "
+                    "averages to that of the network; take callbacks=ema or callbacks=swa, or "
+                    "another precision, such as bf16-mixed"
+                )
     if optimizer.startswith("schedulefree."):
         names.insert(0, f"optimizer {optimizer.rpartition('.')[2]}")
     if len(names) > 1:
@@ -184,22 +198,34 @@ def check_validation_interval(trainer: Trainer, data: DataModule) -> None:
         )
 
 
-def warn_of_limits(trainer: Trainer, data: DataModule, unfreeze_epoch: int | None) -> None:
-    """Say what a training ends before, because its epochs are fewer."""
-    epochs = trainer.max_epochs
-    if epochs is None or epochs < 0:
-        return
-    steps = epochs * -(-_count_batches(trainer, data) // int(trainer.accumulate_grad_batches))
-    if steps < trainer.max_steps:
+def warn_of_limits(trainer: Trainer, data: DataModule, cfg: DictConfig) -> None:
+    """Say what a training ends before, because it is shorter."""
+    of_epoch = -(-_count_batches(trainer, data) // int(trainer.accumulate_grad_batches))
+    epochs = -1 if trainer.max_epochs is None else trainer.max_epochs
+    if 0 <= epochs * of_epoch < trainer.max_steps:
         log.warning(
             "trainer.max_epochs=%d ends the training after %d steps, before trainer.max_steps=%d; "
-            "trainer.max_epochs=-1 leaves it to the steps", epochs, steps, trainer.max_steps,
+            "trainer.max_epochs=-1 leaves it to the steps", epochs, epochs * of_epoch,
+            trainer.max_steps,
         )  # fmt: skip
-    if unfreeze_epoch is not None and unfreeze_epoch >= epochs:
+    limits = [limit for limit in (epochs * of_epoch, trainer.max_steps) if limit >= 0]
+    if not limits or not of_epoch:
+        return
+    steps = min(limits)
+    unfreeze_epoch = cfg.get("unfreeze_epoch")
+    if unfreeze_epoch is not None and unfreeze_epoch * of_epoch >= steps:
         log.warning(
             "unfreeze_epoch=%d: the training has %d epochs, counted from 0, so what is frozen "
-            "stays so", unfreeze_epoch, epochs,
+            "stays so", unfreeze_epoch, -(-steps // of_epoch),
         )  # fmt: skip
+    # A schedule gets to the rate in the step after its warmup, an optimizer in the last one of it.
+    for group, reached in (("scheduler", 1), ("optimizer", 0)):
+        warmup = (resolve_config(cfg.get(group)) or {}).get("warmup_steps")
+        if warmup and steps < warmup + reached:
+            log.warning(
+                "%s.warmup_steps=%d: the training has %d steps, so the rate never gets as high as "
+                "optimizer.lr", group, warmup, steps,
+            )  # fmt: skip
 
 
 def explain_time_limit(trainer: Trainer) -> str | None:

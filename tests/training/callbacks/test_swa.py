@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -21,7 +21,11 @@ SWA = "+callbacks.swa._target_=outtake.training.callbacks.swa.StochasticWeightAv
 def test_the_last_epochs_are_averaged_at_their_ends() -> None:
     callback = StochasticWeightAveraging(start=0.5)
     trainer: Any = SimpleNamespace(
-        num_training_batches=8, accumulate_grad_batches=2, estimated_stepping_batches=16
+        num_training_batches=8,
+        accumulate_grad_batches=2,
+        estimated_stepping_batches=16,
+        is_global_zero=True,
+        global_step=0,
     )
     callback.on_train_start(trainer, SimpleNamespace())
     averaged = [step for step in range(1, 17) if callback.should_update(step_idx=step - 1)]
@@ -36,11 +40,50 @@ def test_the_ends_of_epochs_are_found_where_those_before_a_resumption_were_longe
         estimated_stepping_batches=16,
         max_epochs=4,
         max_steps=-1,
+        is_global_zero=True,
+        global_step=11,
         lightning_module=SimpleNamespace(resumption=Resumption(epochs=2, batches=2, steps=11)),
     )
     callback.on_train_start(trainer, SimpleNamespace())
     averaged = [step for step in range(12, 20) if callback.should_update(step_idx=step - 1)]
     assert averaged == [14, 18]
+
+
+@pytest.mark.parametrize(
+    ("start", "steps", "done", "averaged", "said"),
+    [
+        (0.75, 16, 0, 0, "only one epoch ends after step 12 of 16, so the mean is that of one poi"),
+        (0.8, 15, 0, 0, "no epoch ends after step 12 of 15, so nothing is averaged; set a lower"),
+        (0.5, 16, 0, 0, None),
+        (0.5, 16, 12, 1, None),  # resumed: the end at step 12 is in the mean
+        (0.5, 16, 12, 0, "only one epoch ends after step 8 of 16"),
+        (0.5, 16, 16, 2, None),
+    ],
+)
+def test_a_mean_of_one_point_or_none_is_said(
+    start: float,
+    steps: int,
+    done: int,
+    averaged: int,
+    said: str | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    callback = StochasticWeightAveraging(start=start)
+    callback._average_model = cast("Any", SimpleNamespace(n_averaged=averaged))
+    resumption = Resumption(epochs=done // 4, batches=0, steps=done) if done else None
+    trainer: Any = SimpleNamespace(
+        num_training_batches=8,
+        accumulate_grad_batches=2,
+        estimated_stepping_batches=steps,
+        is_global_zero=True,
+        global_step=done,
+        max_epochs=-(-steps // 4),
+        max_steps=steps,
+        lightning_module=SimpleNamespace(resumption=resumption),
+    )
+    callback.on_train_start(trainer, cast("Any", SimpleNamespace()))
+    assert len(caplog.messages) == (said is not None)
+    assert said is None or said in caplog.text
 
 
 @pytest.mark.parametrize("steps", [float("inf"), -1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -18,6 +19,8 @@ from outtake.training.training_length import (
     count_steps,
     first_step_of_epoch,
 )
+
+log = logging.getLogger(__name__)
 
 
 class StochasticWeightAveraging(WeightAverage):
@@ -69,6 +72,8 @@ class StochasticWeightAveraging(WeightAverage):
             )
         self._steps_per_epoch, self._first_step = of_epoch, first_step_of_epoch(trainer)
         self._start_step = int(self._start * steps)
+        if trainer.is_global_zero:
+            self._warn_of_few(int(steps), trainer.global_step)
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
         """Return whether a step is the last of an epoch in the last part of training."""
@@ -112,6 +117,23 @@ class StochasticWeightAveraging(WeightAverage):
         """Restore it."""
         super().load_state_dict(state_dict)
         self._measured_step = int(state_dict["measured_step"])
+
+    def _warn_of_few(self, steps: int, done: int) -> None:
+        """Say where there is no mean, or one of a single point, because few epochs end in time."""
+        last = range(self._first_step + self._steps_per_epoch, steps + 1, self._steps_per_epoch)
+        to_come = sum(end > max(done, self._start_step) for end in last)
+        before = 0 if self._average_model is None else int(self._average_model.n_averaged)
+        if before + to_come > 1:
+            return
+        few, so = (
+            ("only one epoch ends", "the mean is that of one point")
+            if before + to_come
+            else ("no epoch ends", "nothing is averaged")
+        )
+        log.warning(
+            "callbacks.swa.start=%g: %s after step %d of %d, so %s; set a lower share, or train "
+            "for more epochs", self._start, few, self._start_step, steps, so,
+        )  # fmt: skip
 
     def _measure(self, trainer: Trainer, module: LightningModule) -> None:
         """Measure the statistics of the mean, once for each of its states."""
