@@ -11,6 +11,7 @@ from PIL import Image
 from outtake.config.build_label_maps import build_label_maps
 from outtake.config.build_task import build_task
 from outtake.config.compose import compose
+from outtake.config.load_ensemble import load_one_or_several, log_left_out_label_maps
 from outtake.config.load_trained import load_trained
 from outtake.core.errors import CheckpointError, ConfigError, PairingError
 from outtake.core.labels import LabelSpace
@@ -141,6 +142,49 @@ def test_pictures_get_each_label_map_in_a_folder_of_its_own(run, root, tmp_path)
         for folder, truth in zip((out, out / "layout"), maps_of(number), strict=True):
             labels = np.asarray(Image.open(folder / f"labels/{number}.png"))
             assert (labels == truth).mean() > 0.8, folder
+
+
+@pytest.fixture(scope="module")
+def single(root):
+    train(compose("train", [
+        *(each for each in options(root) if "out_channels" not in each), "+model.out_channels=2",
+        "name=single", "trainer.max_epochs=1",
+    ]))  # fmt: skip
+    return root / "runs" / "single"
+
+
+@pytest.mark.parametrize("first", ["both", "single"])
+def test_an_ensemble_gives_the_label_maps_that_all_its_networks_have(
+    run, single, root, tmp_path, caplog, first
+):
+    caplog.set_level("INFO")
+    runs = [run, single] if first == "both" else [single, run]
+    named = f"checkpoint=[{runs[0]},{runs[1]}]"
+    left_out = "label map layout: left out, not all networks of the ensemble have it"
+    evaluate(compose("evaluate", [named, f"output={tmp_path}/scores", "report=false"]))
+    assert caplog.text.count(left_out) == 1 and not list(tmp_path.glob("scores-*"))
+    caplog.clear()
+    given = [named, f"input={root}/val/images", "device=cpu", "outputs=[labels]"]
+    out = predict(compose("predict", [*given, f"output={tmp_path}/out"]))
+    assert caplog.text.count(left_out) == 1 and (out / "labels").is_dir()
+    assert not (out / "layout").exists()
+    with pytest.raises(ConfigError, match=r"single.*has no such label map"):
+        predict(compose("predict", [*given, f"output={tmp_path}/none", "label_map=layout"]))
+
+
+def test_a_label_map_of_other_classes_is_not_shared(run, tmp_path, caplog):
+    caplog.set_level("INFO")
+    stored = torch.load(run / "checkpoints/best.ckpt", weights_only=False)
+    stored["epoch"] = 99
+    same, other = tmp_path / "same.ckpt", tmp_path / "other.ckpt"
+    torch.save(stored, same)
+    assert load_one_or_several([str(run), str(same)]).further_labels == ("layout",)
+    stored["outtake"]["further_labels"][0]["labels"]["names"] = ["wall", "floor", "sky"]
+    torch.save(stored, other)
+    trained = load_one_or_several([str(run), str(other)])
+    assert trained.further_labels == ()
+    log_left_out_label_maps(trained)
+    assert "layout: left out" in caplog.text
 
 
 def test_a_clip_is_labelled_by_the_one_that_is_named(run, root, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from outtake.data.further_inputs import FurtherInput
 from outtake.data.labelled_clip import LabelledClip
 from outtake.data.sample_range import SampleRange
 from outtake.training.checkpoint_files import list_fold_folders
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,13 @@ class TrainedEnsemble:
 
     @property
     def further_labels(self) -> tuple[str, ...]:
-        """The names of the further label maps of the first."""
-        return self.members[0].further_labels
+        """The names of the further label maps that all have, with the same classes."""
+        maps = [_spaces_of_label_maps(member) for member in self.members]
+        return tuple(
+            name
+            for name, space in maps[0].items()
+            if all(name in other and space.difference(other[name]) is None for other in maps[1:])
+        )
 
     @property
     def short_side(self) -> int | None:
@@ -110,9 +118,25 @@ class TrainedEnsemble:
 Trained = TrainedModel | TrainedEnsemble
 
 
+def _spaces_of_label_maps(member: TrainedModel) -> dict[str, LabelSpace]:
+    maps = member.task.label_maps
+    return {} if maps is None else {name: each.labels for name, each in maps.further.items()}
+
+
 def members_of(trained: Trained) -> tuple[TrainedModel, ...]:
     """Return the checkpoints of an ensemble, or the one that it is."""
     return trained.members if isinstance(trained, TrainedEnsemble) else (trained,)
+
+
+def log_left_out_label_maps(trained: Trained) -> None:
+    """Say which further label maps of an ensemble's networks are no result of the ensemble."""
+    names = dict.fromkeys(name for each in members_of(trained) for name in each.further_labels)
+    for name in names:
+        if name not in trained.further_labels:
+            log.info(
+                "label map %s: left out, not all networks of the ensemble have it with the same "
+                "classes", name,
+            )  # fmt: skip
 
 
 def load_one_or_several(

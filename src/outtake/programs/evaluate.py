@@ -20,7 +20,13 @@ from outtake.config.evaluation_data import (
     get_scored_label_maps,
     make_baseline_loader,
 )
-from outtake.config.load_ensemble import Trained, load_one_or_several, members_of, with_short_side
+from outtake.config.load_ensemble import (
+    Trained,
+    load_one_or_several,
+    log_left_out_label_maps,
+    members_of,
+    with_short_side,
+)
 from outtake.config.program_options import read_options
 from outtake.core.device import resolve_device
 from outtake.core.files import check_folder, remove_file, replace_text, write_json
@@ -88,6 +94,8 @@ def evaluate(cfg: DictConfig) -> Path:
     device = resolve_device(options.device)
     prepared = [_prepare(cfg, options, device, options.label_map)]
     further = prepared[0].trained.further_labels
+    if options.label_map is None:
+        log_left_out_label_maps(prepared[0].trained)
     scored = get_scored_label_maps(cfg, further)
     for name in further if options.label_map is None else ():
         if name not in scored:

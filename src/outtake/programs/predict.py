@@ -190,6 +190,7 @@ def _find_further(
 
 def _load(config: PredictConfig, remover: Remover | None) -> tuple[Predictor, MaskPolicy | None]:
     # Lightning and what it brings take seconds to import: masks of one's own do without.
+    from outtake.config.load_ensemble import log_left_out_label_maps
     from outtake.pictures.predictor import Predictor
     from outtake.programs.library_warnings import quiet_libraries
 
@@ -206,6 +207,8 @@ def _load(config: PredictConfig, remover: Remover | None) -> tuple[Predictor, Ma
         confidence=bool(config.min_confidence or (config.by_labels and any(asked))),
         **vars(config.network),
     )
+    if config.label_map is None and remover is None:
+        log_left_out_label_maps(predictor.trained)
     if remover is None or not config.by_labels:
         return predictor, None
     policy = MaskPolicy.from_names(
