@@ -21,7 +21,8 @@ from rich.table import Table
 from benchmarks.removal.clips import CLIPS
 from benchmarks.removal.scores import psnr, squared_error
 from benchmarks.removal.shots import Shot
-from outtake.removal.stitching.stitcher import BackgroundStitcher, StitchedBackground
+from outtake.removal.stitching.open_shot import StitchedBackground
+from outtake.removal.stitching.stitcher import BackgroundStitcher
 
 CHOSEN = ("tripod", "pan", "pan/fast", "handheld", "exposure", "zoom", "pause", "cut",
           "tennis/object", "parallax", "camvid/box")  # fmt: skip

@@ -56,6 +56,16 @@ def test_a_picture_and_the_camera_of_each_frame_are_written(clip, capsys):
     assert np.abs(shown[seen][:, 2::-1].astype(int) - truth[seen]).mean() < 3
 
 
+def test_a_shot_with_a_flash_is_one_picture_and_comes_first(clip):
+    for t in (6, 7):
+        white = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+        cv2.imwrite(str(clip / f"frames/{t:03}.png"), white)
+    output = run(clip, f"masks={clip / 'masks'}")
+    pictures = json.loads((output / "cameras.json").read_text())["pictures"]
+    found = [(one["file"], len(one["frames"])) for one in pictures]
+    assert found == [("shot_001.png", COUNT - 2), ("shot_002.png", 2)]
+
+
 def test_an_earlier_one_is_replaced_only_if_that_is_asked_for(clip):
     masks = f"masks={clip / 'masks'}"
     output = run(clip, masks)

@@ -74,6 +74,17 @@ class CameraTracker:
         self._number += 1
         return view
 
+    def list_open_shots(self) -> set[int]:
+        """Return the numbers of the shots that the next frame may go on with."""
+        view = self._view
+        return {
+            *(() if view is None else (view.shot,)),
+            *(one.view.shot for one in self._left_frames if self._is_in_reach(one)),
+        }
+
+    def _is_in_reach(self, left: _LeftFrame) -> bool:
+        return self._number - left.number <= RETURN_FRAMES
+
     def _track(
         self,
         shape: tuple[int, ...],
@@ -106,7 +117,7 @@ class CameraTracker:
     ) -> TrackedView | None:
         """Return the camera in a shot that was left a few frames ago, if it goes on."""
         for left in reversed(self._left_frames):
-            if self._number - left.number > RETURN_FRAMES:
+            if not self._is_in_reach(left):
                 break
             start = scale_points(left.view.points, scale)
             end, good = follow_points(left.grey, grey, start)

@@ -14,7 +14,8 @@ from outtake.pipeline.run import run_clip
 from outtake.pipeline.segments import SegmentPlan
 from outtake.pipeline.stage_threads import limit_library_threads
 from outtake.removal.protocol import Context, Remover
-from outtake.removal.stitching.stitcher import BackgroundStitcher, StitchedBackground
+from outtake.removal.stitching.open_shot import StitchedBackground
+from outtake.removal.stitching.stitcher import BackgroundStitcher
 from outtake.video.read.clip import open_clip
 
 # All frames are one segment: a picture is made of a whole shot.
@@ -105,6 +106,6 @@ class _StitchSink:
         if kind is None or issubclass(kind, VideoError):
             self._take(self._stitcher.finish())
 
-    def _take(self, background: StitchedBackground | None) -> None:
-        if background is not None:
+    def _take(self, backgrounds: Iterable[StitchedBackground]) -> None:
+        for background in backgrounds:
             self._on_background(background)

@@ -31,11 +31,8 @@ from outtake.pipeline.stitch_clip import Unchanged, stitch_clip
 from outtake.programs.infer_video import warn_of_ignored_keys
 from outtake.programs.removal_inputs import check_checkpoint, expand_mask_path
 from outtake.removal.stitching.kept_frames import Picture
-from outtake.removal.stitching.stitcher import (
-    BackgroundStitcher,
-    PlacedFrame,
-    StitchedBackground,
-)
+from outtake.removal.stitching.open_shot import PlacedFrame, StitchedBackground
+from outtake.removal.stitching.stitcher import BackgroundStitcher
 from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import STANDARD, VideoInput, expand_inputs
 from outtake.video.read.stream_address import redact_address
@@ -121,6 +118,8 @@ class BackgroundRecord:
         with defer_signals():  # a picture is there with what is known of it, or is not
             _save_picture(self._folder / name, background.picture)
             self.pictures.append(_describe(name, background))
+            # A shot that goes on after a flash ends after it.
+            self.pictures.sort(key=lambda one: (one["shot"], one["frames"][0]["frame"]))
             write_json(
                 self._folder / RECORD_NAME,
                 {"format": FORMAT, "clip": clip, "pictures": self.pictures},

@@ -12,8 +12,9 @@ from outtake.core.errors import ConfigError
 from outtake.core.frames import MaskedFrame
 from outtake.core.types import StoredPicture
 from outtake.motion.homography import TrackedView
-from outtake.motion.tracking import CameraTracker
-from outtake.removal.stitching.stitcher import BackgroundStitcher, StitchedBackground
+from outtake.motion.tracking import RETURN_FRAMES, CameraTracker
+from outtake.removal.stitching.open_shot import OpenShot, StitchedBackground
+from outtake.removal.stitching.stitcher import BackgroundStitcher
 from tests.removal.clean_plate.clips import HEIGHT, WIDTH, disc, hide, psnr, texture, view
 
 FRAMES = 24
@@ -108,6 +109,69 @@ def test_each_shot_has_its_picture():
     assert [each.shot for each in backgrounds] == [1, 2]
     assert [each.frames[0].number for each in backgrounds] == [0, 10]
     assert [len(each.frames) for each in backgrounds] == [10, 12]
+
+
+def flashing(count: int = 20, at: int = 8, length: int = 2):
+    truths, masks = panning(count, speed=2.0)
+    truths[at : at + length] = [np.full_like(truths[0], 255)] * length
+    return truths, masks
+
+
+@pytest.mark.parametrize("length", [1, RETURN_FRAMES])
+def test_a_flash_does_not_divide_a_shot(length):
+    truths, masks = flashing(length=length)
+    flash, whole = sorted(stitch(truths, masks), key=lambda one: len(one.frames))
+    flashed = list(range(8, 8 + length))
+    assert (whole.shot, flash.shot) == (1, 2)
+    assert [one.number for one in flash.frames] == flashed
+    assert [one.number for one in whole.frames] == [t for t in range(20) if t not in flashed]
+    # As wide as the way of the camera from the first frame to the last.
+    assert WIDTH + 2 * 19 <= whole.picture.shape[1] <= WIDTH + 2 * 19 + 6
+    assert whole.picture[whole.picture[..., 3] > 0][:, :3].min(axis=1).max() < 250
+    shown, seen = frames_of(whole)
+    steady = [truths[one.number] for one in whole.frames]
+    hidden = [masks[one.number] for one in whole.frames]
+    away = [known & ~mask for known, mask in zip(seen, hidden, strict=True)]
+    assert psnr(steady, shown, away) > 36
+
+
+def test_a_shot_ends_when_it_cannot_go_on_any_more():
+    first, second = panning(4), panning(9, seed=7)
+    both = zip([*first[0], *second[0]], [*first[1], *second[1]], strict=True)
+    stitcher = BackgroundStitcher()
+    ended = [
+        [one.shot for one in stitcher.add(t, hide(*pair, pts=t))] for t, pair in enumerate(both)
+    ]
+    assert [t for t, shots in enumerate(ended) if shots] == [4 + RETURN_FRAMES]
+    assert [one.shot for one in stitcher.finish()] == [2]
+
+
+def test_a_shot_that_may_go_on_makes_room_for_what_comes_between(monkeypatch):
+    truths, masks = flashing(30, at=18, length=3)
+    most = 0
+    taken = OpenShot.add
+
+    def add(self, frame):
+        nonlocal most
+        is_taken = taken(self, frame)
+        held = {self.number: self, **stitcher._left}
+        most = max(most, sum(one.kept.nbytes for one in held.values()))
+        return is_taken
+
+    monkeypatch.setattr(OpenShot, "add", add)
+    stitcher = BackgroundStitcher(max_memory_mb=2)  # fifteen frames
+    pairs = zip(truths, masks, strict=True)
+    found = list(stitcher(hide(*pair, pts=t) for t, pair in enumerate(pairs)))
+    assert sorted(len(one.frames) for one in found) == [3, 27]
+    assert 1.5 * 2**20 < most <= 2 * 2**20
+
+
+def test_a_shot_of_which_all_is_needed_ends_with_a_flash():
+    truths, masks = panning(20)
+    truths[12] = np.full_like(truths[0], 255)
+    narrow = ([each[:, :110] for each in one] for one in (truths, masks))
+    found = stitch(*narrow, max_memory_mb=1)  # nine frames
+    assert [(one.shot, len(one.frames)) for one in found] == [(1, 12), (2, 1), (1, 7)]
 
 
 def test_few_frames_are_held_and_all_that_they_show_is_there():

@@ -96,16 +96,24 @@ class KeptFrames:
     it shows; the newest frame is, for as long as it is the newest. Of the others every n-th is
     kept, and n is doubled when the memory is full.
 
-    Args:
+    Attributes:
         max_bytes: The memory for them.
+
+    Args:
+        max_bytes: Likewise.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._needed: list[KeptFrame] = []
         self._others: list[KeptFrame] = []
         self._newest: KeptFrame | None = None
         self._step = 1
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that they take, in bytes."""
+        return sum(one.nbytes for one in self.list_all())
 
     def list_all(self) -> list[KeptFrame]:
         """Return all frames in the order of the clip."""
@@ -119,7 +127,7 @@ class KeptFrames:
     def has_room(self) -> bool:
         """Return whether another needed frame would fit if all others were dropped."""
         size = sum(one.nbytes for one in self._needed)
-        return self._newest is None or size + 2 * self._newest.nbytes <= self._max_bytes
+        return self._newest is None or size + 2 * self._newest.nbytes <= self.max_bytes
 
     def clear(self) -> None:
         """Drop all frames."""
@@ -140,10 +148,14 @@ class KeptFrames:
                 self._others.append(before)
         if is_needed:
             self._needed.append(frame)
-        while self._others and sum(one.nbytes for one in self.list_all()) > self._max_bytes:
+        self.thin(self.max_bytes)
+
+    def thin(self, max_bytes: int) -> None:
+        """Drop frames that are not needed, until the others take no more memory or none is left."""
+        while self._others and self.nbytes > max_bytes:
             self._step *= 2
             kept = [one for one in self._others if one.number % self._step == 0]
-            self._others = kept if self._step <= frame.number else []
+            self._others = kept if self._step <= self.list_all()[-1].number else []
 
     def _shows_alone(self, frame: KeptFrame, others: Sequence[KeptFrame]) -> bool:
         """Return whether a frame shows places that none of some others shows."""
