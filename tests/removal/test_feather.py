@@ -38,6 +38,32 @@ def test_the_fill_fades_in_from_the_edge():
     assert across[2] == 40 and (np.diff(across)[1:7] > 0).all()
 
 
+def test_the_rim_of_a_field_is_as_wide_on_all_sides():
+    item = frame()
+    item.frame.image[:] = 0
+    item.mask[31:70:2] = False
+    item.mask[31:71:2, 60:110] = True  # the other field, a moment later
+    out = next(FeatherRemover(Solid((240, 240, 240)), 0.1, by_fields=True)([item])).frame.image
+    for row, left, right in ((50, 40, 90), (51, 60, 110)):
+        across = out[row, left:right, 0].astype(int)
+        # Eleven steps of 240 / 11, from both sides, whatever the other field has there.
+        assert np.abs(across[:10] - 240 * np.arange(1, 11) / 11).max() <= 1
+        assert (across[10:-10] == 240).all()
+        assert across[-10:].tolist() == across[:10].tolist()[::-1]
+    # A row of a field is two pixels high, and begins half a row above its middle.
+    down = out[30:50:2, 75, 0].astype(int)
+    assert np.abs(down[:5] - 240 * np.arange(1.5, 10, 2) / 11).max() <= 1
+    assert (down[5:] == 240).all()
+
+
+def test_a_frame_of_one_row_has_one_field():
+    image, mask = np.zeros((1, 40, 3), np.uint8), np.zeros((1, 40), bool)
+    mask[:, 10:30] = True
+    item = MaskedFrame(TimedFrame(image, 0, Fraction(1, 25)), mask)
+    (filled,) = FeatherRemover(Solid((240,) * 3), 0.1, by_fields=True)([item])
+    assert (filled.frame.image[mask] == 240).all()
+
+
 def test_frames_of_a_remover_that_looks_ahead_stay_paired():
     items = [frame(pts) for pts in range(7)]
     feathered = FeatherRemover(CleanPlate(reach_frames=2), 0.03)

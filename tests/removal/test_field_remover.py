@@ -8,6 +8,7 @@ import pytest
 from outtake.core.frames import MaskedFrame
 from outtake.core.types import TimedFrame
 from outtake.removal.clean_plate.remover import CleanPlate
+from outtake.removal.feather import FeatherRemover
 from outtake.removal.field_remover import FieldRemover, remove_by_fields
 from outtake.removal.inpaint import Inpaint
 from outtake.removal.per_frame import map_frames
@@ -100,10 +101,28 @@ def test_a_remover_of_single_frames_and_whole_frames_need_no_fields():
     assert remove_by_fields(single, "tff", 100, 100) is single
     assert remove_by_fields(several, None, 100, 100) is several
     assert isinstance(remove_by_fields(several, "bff", 100, 100), FieldRemover)
-    shown = SideBySide(CleanPlate())
-    item = frame_of(np.zeros((20, 30, 3), np.uint8), np.zeros((20, 30), bool), 0)
-    (filled,) = remove_by_fields(shown, "tff", 20, 30)(iter([item]))
-    assert filled.frame.image.shape == (20, 62, 3)
+
+
+@pytest.mark.parametrize("order", ["tff", "bff"])
+def test_a_seam_is_as_wide_as_in_whole_frames_and_of_each_field(order):
+    image, mask = np.zeros((100, 120, 3), np.uint8), np.zeros((100, 120), bool)
+    mask[20:80, 30:90] = True
+    mask[21:81:2] = np.roll(mask[21:81:2], 12, axis=1)
+    item = frame_of(image, mask, 0, image16=image.astype(np.uint16))
+    seamed = FeatherRemover(Inverting(), 0.05)
+    (filled,) = remove_by_fields(seamed, order, 100, 120)(iter([item]))
+    steps = 255 * np.arange(1, 6) / 6
+    for row, left in ((50, 30), (51, 42)):
+        across = filled.frame.image[row, :, 0].astype(int)
+        assert not across[:left].any() and not across[left + 60 :].any()
+        assert np.abs(across[left : left + 5] - steps).max() <= 1
+        assert (across[left + 5 : left + 55] == 255).all()
+    assert np.abs(filled.frame.image16 / 257 - filled.frame.image).max() < 1
+    assert filled.statistics.synthesised == 1
+    seamed = SideBySide(seamed)
+    (both,) = remove_by_fields(seamed, order, 100, 120)(iter([item]))
+    assert np.array_equal(both.frame.image[:, 122:], filled.frame.image)
+    assert np.array_equal(both.frame.image16[:, 122:], filled.frame.image16)
 
 
 def test_a_camera_that_changes_its_speed_is_followed():

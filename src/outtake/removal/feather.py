@@ -29,13 +29,15 @@ class FeatherRemover(Remover):
     Args:
         remover: The remover that fills the mask.
         feather: The width of the rim as a fraction of the frame's height.
+        by_fields: Whether the rows of a frame are of two moments in turn: each has a mask of its
+            own then, and a rim in that.
 
     Raises:
         ConfigError: ``feather`` is out of range, or the remover has no seam: it changes pixels
             outside the mask, or its frames have alpha.
     """
 
-    def __init__(self, remover: Remover, feather: float) -> None:
+    def __init__(self, remover: Remover, feather: float, *, by_fields: bool = False) -> None:
         if not 0 <= feather <= 0.1:
             raise ConfigError(f"mask.feather={feather}: must be at least 0 and at most 0.1")
         if not remover.keeps_outside or remover.channels != 3:
@@ -47,7 +49,8 @@ class FeatherRemover(Remover):
         self.remover = remover
         self.needs_mask = remover.needs_mask
         self.device, self.notes = remover.device, remover.notes
-        self._feather = feather
+        self.feather = feather
+        self._by_fields = by_fields
 
     def files(self) -> tuple[Path, ...]:
         """Return the files of the remover inside."""
@@ -75,10 +78,11 @@ class FeatherRemover(Remover):
         frame = item.frame
         if filled.image.shape != frame.image.shape:
             raise ConfigError("feather: the remover changes the frame's size; set mask.feather=0")
-        rim_px = self._feather * item.mask.shape[0]
+        rim_px = self.feather * item.mask.shape[0]
         if rim_px < 1 or not item.mask.any():
             return filled
-        rim, share = _find_rim(item.mask, rim_px)
+        depth_px = _measure_field_depth if self._by_fields else _measure_depth
+        rim, share = _find_rim(item.mask, depth_px(item.mask), rim_px)
         image16 = filled.image16
         if image16 is not None and frame.image16 is not None:
             image16 = cast("Image16", _blend_rim(frame.image16, image16, rim, share))
@@ -86,11 +90,30 @@ class FeatherRemover(Remover):
         return replace(filled, image=image, image16=image16)
 
 
-def _find_rim(mask: Mask, rim_px: float) -> tuple[Mask, NDArray[np.float32]]:
+def _measure_depth(mask: Mask) -> NDArray[np.float32]:
+    """Return how deep inside a mask each pixel lies, in pixels, float32 (H, W)."""
+    depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    return np.asarray(depth, np.float32)
+
+
+def _measure_field_depth(mask: Mask) -> NDArray[np.float32]:
+    """Return how deep inside the mask of its own field each pixel lies, float32 (H, W).
+
+    In pixels of the frame, in which a row of a field is two pixels high.
+    """
+    depth = np.zeros(mask.shape, np.float32)
+    for row in range(min(len(mask), 2)):
+        tall = _measure_depth(np.repeat(mask[row::2], 2, axis=0))
+        depth[row::2] = tall[::2] / 2 + tall[1::2] / 2
+    return depth
+
+
+def _find_rim(
+    mask: Mask, depth_px: NDArray[np.float32], rim_px: float
+) -> tuple[Mask, NDArray[np.float32]]:
     """Return the rim inside the mask, bool (H, W), and the fill's share there, float (n, 1)."""
-    distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    rim = mask & (distance <= rim_px)
-    return rim, np.asarray(distance[rim] / np.float32(rim_px + 1), np.float32)[:, None]
+    rim = mask & (depth_px <= rim_px)
+    return rim, np.asarray(depth_px[rim] / np.float32(rim_px + 1), np.float32)[:, None]
 
 
 def _blend_rim(

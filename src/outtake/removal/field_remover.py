@@ -11,7 +11,9 @@ import numpy as np
 
 from outtake.core.frames import FilledFrame, FillStatistics, MaskedFrame, replace_image
 from outtake.core.types import Frame
+from outtake.removal.feather import FeatherRemover
 from outtake.removal.protocol import Context, Remover
+from outtake.removal.side_by_side import SideBySide
 from outtake.video.interlacing import FieldOrder
 from outtake.video.read.probe import VideoInfo
 
@@ -104,6 +106,9 @@ def remove_by_fields(
 ) -> Remover:
     """Return a remover for frames of two fields; one that looks at single frames stays as it is.
 
+    What is done with a fill that is finished, a soft seam or the frame before beside it, is done
+    with whole frames: their height is what widths are fractions of.
+
     Args:
         remover: The remover.
         order: Which field comes first; None for whole frames.
@@ -113,6 +118,15 @@ def remove_by_fields(
     context = remover.context(height, width)
     if order is None or not (context.before or context.after):
         return remover
+    return _fill_by_fields(remover, order)
+
+
+def _fill_by_fields(remover: Remover, order: FieldOrder) -> Remover:
+    if isinstance(remover, SideBySide):
+        return SideBySide(_fill_by_fields(remover.remover, order), remover.divider_px)
+    if isinstance(remover, FeatherRemover):
+        inside = _fill_by_fields(remover.remover, order)
+        return FeatherRemover(inside, remover.feather, by_fields=True)
     return FieldRemover(remover, order)
 
 
