@@ -121,6 +121,7 @@ def test_fields_are_seen_where_no_mark_says_so(shaken, tmp_path, caplog):
     assert not all(map(np.array_equal, made_of["seen"], made_of["whole"]))
     cv2.imwrite(str(tmp_path / "painted.png"), made_of["whole"][3])
     painted = [f"remover.painted={tmp_path / 'painted.png'}@0.12", f"output={tmp_path / 'p.mkv'}"]
-    with pytest.raises(ConfigError, match="is interlaced, and is filled field by field"):
-        infer_video(compose("infer_video", [*given, *painted]))
+    for more in ([], ["preview=true"]):
+        with pytest.raises(ConfigError, match="is interlaced, and is filled field by field"):
+            infer_video(compose("infer_video", [*given, *painted, *more]))
     assert not list(tmp_path.glob("p.*"))

@@ -16,6 +16,7 @@ from outtake.masking.label_propagation import ClipLabeller
 from outtake.masking.mask_source import MaskSource
 from outtake.masking.policy import MaskPolicy
 from outtake.masking.regions import Region
+from outtake.pipeline.check_clip import check_clip
 from outtake.pipeline.further_clips import FurtherClip
 from outtake.removal.protocol import Remover
 from outtake.removal.report import RemovalReport, read_report
@@ -104,6 +105,10 @@ class Job:
         parts = self._fingerprint_with_inputs(clip)
         parts["encoding"] = self.describe_encoding(clip.info)
         return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
+
+    def check_clip(self, info: VideoInfo) -> tuple[str, ...]:
+        """Find what does not go with the clip, as :func:`check_clip` does."""
+        return check_clip(info, self.remover, self.regions, self.shown_fields)
 
     @property
     def label_context(self) -> int:

@@ -234,18 +234,3 @@ def read_regions(config: InferVideoConfig) -> tuple[Region, ...]:
         Region.from_config(values, f"regions[{index}]")
         for index, values in enumerate(config.regions)
     )
-
-
-def check_regions(config: InferVideoConfig, info: VideoInfo) -> None:
-    """Check the regions against a clip; say which of them begin when it is over.
-
-    Raises:
-        ConfigError: One lies beside the picture.
-    """
-    end_s = info.span_s[1]
-    length_s = None if end_s is None else float(end_s - info.first_s)
-    for index, region in enumerate(read_regions(config)):
-        region.check_size(info.height, info.width, f"regions[{index}]")
-        late = region.explain_lateness(length_s, f"regions[{index}]")
-        if late:
-            log.warning("%s", late)

@@ -70,7 +70,7 @@ def write_preview(job: Job, around_s: Fraction | None = None) -> tuple[Path, Pat
     video, sheet = preview_paths(job.target)
     with ExitStack() as files:
         clip = files.enter_context(open_clip(job.source, **job.read_options))
-        for line in job.remover.check_clip(clip.info):
+        for line in job.check_clip(clip.info):
             log.warning("%s", line)
         info = preview_info(clip.info)
         job = _shrink_job(job, clip.info, info)

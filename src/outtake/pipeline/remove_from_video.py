@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -127,8 +126,7 @@ def run_job(
     """
     check_report(job.target, overwrite=job.write_options.overwrite)
     with open_clip(job.source, **job.read_options) as clip, sigterm_as_interrupt():
-        order = clip.info.field_order or job.shown_fields
-        for line in job.remover.check_clip(replace(clip.info, field_order=order)):
+        for line in job.check_clip(clip.info):
             log.warning("%s", line)
         outputs = job.open_outputs(clip)
         if clip.info.live:

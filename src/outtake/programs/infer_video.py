@@ -16,10 +16,11 @@ from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.config.shared_schema import OF_THE_FILL
 from outtake.core.errors import ConfigError, OutputError, OuttakeError
 from outtake.masking.mask_source import MaskSource
+from outtake.pipeline.check_clip import check_clip
 from outtake.pipeline.further_clips import check_further_clips
 from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
 from outtake.pipeline.job import Job, is_already_done, sibling_path
-from outtake.pipeline.mask_setup import check_regions, find_masks, log_found
+from outtake.pipeline.mask_setup import find_masks, log_found, read_regions
 from outtake.pipeline.ray_workers import make_paths_absolute, run_on_ray
 from outtake.pipeline.removal_preview import files_of_preview, write_preview
 from outtake.pipeline.remove_from_video import (
@@ -147,9 +148,6 @@ def _remove(clips: CheckedClips, *, to_stream: bool = False) -> list[Path]:
     for source, target, found in zip(clips.sources, targets, clips.jobs, strict=True):
         try:
             job = build_job(config, parts, source, target, found.masks)
-            if several and config.regions and not source.address:
-                with open_clip(source, **vars(config.read)) as clip:
-                    check_regions(config, clip.info)
             if (several or clips.of_list) and not config.asks_preview and is_already_done(job):
                 print(f"{target} exists already")
             else:
@@ -246,10 +244,9 @@ def check_job(
         with open_clip(source, **vars(config.read)) as clip:
             info = clip.info
         size = (info.height, info.width)
-        remover.check_clip(info)
+        check_clip(info, remover, read_regions(config))  # its lines are said when the job begins
         if not config.without_network:
             check_further_clips(config, source, info)
-        check_regions(config, info)
     checks: dict[str, Any] = {
         # Of several outputs, some may be done already; a preview leaves the output alone.
         "overwrite": config.overwrite or config.asks_preview or may_be_done,

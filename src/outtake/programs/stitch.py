@@ -22,9 +22,10 @@ from outtake.core.files import check_folder, replace_file, write_json
 from outtake.core.signals import defer_signals
 from outtake.data.decode_files import IMAGE_SUFFIXES
 from outtake.labelled_video.project_folder import check_project
+from outtake.pipeline.check_clip import check_clip
 from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
 from outtake.pipeline.job import Job
-from outtake.pipeline.mask_setup import check_regions, find_masks, log_found
+from outtake.pipeline.mask_setup import find_masks, log_found, read_regions
 from outtake.pipeline.setup import build_job, build_parts, input_paths
 from outtake.pipeline.shown_fields import explain_shown_fields
 from outtake.pipeline.stitch_clip import Unchanged, stitch_clip
@@ -227,7 +228,8 @@ def _check_files(config: StitchConfig, removal: InferVideoConfig) -> tuple[Video
     _check_no_input(folder, source, input_paths(removal, Unchanged()))
     if config.regions and not source.address:
         with open_clip(source, **vars(config.read)) as clip:
-            check_regions(removal, clip.info)
+            for line in check_clip(clip.info, Unchanged(), read_regions(removal)):
+                log.warning("%s", line)
     return source, earlier
 
 
