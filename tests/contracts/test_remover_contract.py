@@ -102,9 +102,12 @@ def test_context_frames_come_out_in_their_place(name, build):
 def test_statistics_describe_the_whole_hole_or_are_missing(name, build):
     hole = masks(24, 32)["region"]
     clip = [masked(picture(24, 32), hole, t, number=t) for t in range(3)]
-    for filled in build(name)(iter(clip)):
+    clip.append(masked(picture(24, 32), np.zeros_like(hole), 3, number=3))
+    remover = build(name)
+    for filled in remover(iter(clip)):
         statistics = filled.statistics
-        if statistics is not None:
+        assert (statistics is not None) == remover.knows_origins
+        if statistics is not None and filled.source.mask.any():
             shares = statistics.observed + statistics.propagated + statistics.synthesised
             assert shares == pytest.approx(1)
             assert np.array_equal(statistics.origin > 0, hole)

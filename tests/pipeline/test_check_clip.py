@@ -9,6 +9,7 @@ from outtake.core.errors import ConfigError
 from outtake.masking.regions import Region
 from outtake.pipeline.job import Job
 from outtake.removal.effects import Solid
+from outtake.removal.inpaint import Inpaint
 from outtake.video.interlacing import FieldOrder
 from outtake.video.read.probe import VideoInfo
 
@@ -30,6 +31,12 @@ def check(*regions: Region, shown_fields: FieldOrder | None = None) -> tuple[str
 def test_a_remover_is_asked_about_the_fields_that_are_shown() -> None:
     assert check() == ("asked about None",)
     assert check(shown_fields="bff") == ("asked about bff",)
+
+
+def test_a_job_whose_fill_is_of_unknown_origin_has_no_provenance_video() -> None:
+    with pytest.raises(ConfigError, match=r"^encode\.provenance_video=true"):
+        Job("in.mkv", Path("out.mkv"), Solid(), provenance_video=True)
+    assert Job("in.mkv", Path("out.mkv"), Inpaint(), provenance_video=True).provenance_video
 
 
 def test_regions_are_checked_by_their_numbers() -> None:

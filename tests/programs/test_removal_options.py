@@ -104,6 +104,18 @@ def test_a_preview_shows_what_the_output_will(scene, remover):
     assert (scene / "out.preview.png").is_file()
 
 
+@pytest.mark.parametrize("remover", ["blur", "alpha", "mask"])
+@pytest.mark.parametrize("more", [[], ["preview=true"], ["mask.feather=0.02"]])
+def test_a_provenance_video_of_a_fill_of_unknown_origin_is_refused(scene, remover, more):
+    before = sorted(scene.iterdir())
+    if more == ["mask.feather=0.02"] and remover != "blur":
+        pytest.skip("it has no seam")
+    asked = [f"output={scene / 'out.mov'}", f"remover={remover}", "encode.provenance_video=true"]
+    with pytest.raises(ConfigError, match=r"^encode\.provenance_video=true: .*clean_plate"):
+        run(scene, *asked, *more)
+    assert sorted(scene.iterdir()) == before
+
+
 @pytest.fixture
 def clips(scene, monkeypatch) -> Path:
     """Two clips in a folder of their own, which need no checkpoint."""

@@ -19,6 +19,7 @@ from outtake.masking.regions import Region
 from outtake.pipeline.check_clip import check_clip
 from outtake.pipeline.further_clips import FurtherClip
 from outtake.removal.protocol import Remover
+from outtake.removal.provenance import check_origins
 from outtake.removal.report import RemovalReport, read_report
 from outtake.video.interlacing import FieldOrder
 from outtake.video.read.clip import Clip, open_clip
@@ -94,6 +95,11 @@ class Job:
     segment_frames: int = 500
     provenance_video: bool = False
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError if a provenance video would have nothing to show."""
+        if self.provenance_video:
+            check_origins(self.remover)
 
     @property
     def provenance_path(self) -> Path:

@@ -14,7 +14,7 @@ import numpy as np
 
 from outtake.core.errors import OuttakeError
 from outtake.core.files import write_json
-from outtake.core.frames import FilledFrame, FillStatistics, FrameSink, MaskedFrame
+from outtake.core.frames import FilledFrame, FrameSink, MaskedFrame
 from outtake.core.signals import defer_signals
 from outtake.core.types import TimedFrame
 from outtake.masking.known_labels import keep_known_labels
@@ -252,7 +252,8 @@ class _SegmentWriter:
         """Write a frame, and where its fill comes from if a second output is for that."""
         self._writers[0].write(filled.frame)
         for writer in self._writers[1:]:
-            writer.write(provenance_frame(filled.frame, filled.statistics or FillStatistics()))
+            assert filled.statistics is not None  # the job knows that the remover gives them
+            writer.write(provenance_frame(filled.frame, filled.statistics))
         self._report.add_filled(filled)
         self._on_frame()
 

@@ -41,6 +41,7 @@ from outtake.pipeline.shown_fields import explain_shown_fields
 from outtake.programs.removal_inputs import read_configs
 from outtake.programs.standard_streams import standard_streams
 from outtake.removal.protocol import Remover
+from outtake.removal.provenance import check_origins
 from outtake.removal.report import check_report, report_path
 from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import STANDARD, VideoInput, expand_inputs
@@ -112,6 +113,8 @@ def _check(config: InferVideoConfig, *, of_list: bool = False) -> CheckedClips:
     if of_list and STANDARD in (config.input, config.output):
         raise ConfigError("jobs=: standard input and output (-) go with one job")
     remover = build_remover(config)
+    if config.encode.provenance_video:
+        check_origins(remover)
     if config.job.workers:
         config = make_paths_absolute(config, remover)
     sources = expand_inputs(config.input)

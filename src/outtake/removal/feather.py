@@ -47,7 +47,7 @@ class FeatherRemover(Remover):
                 "set mask.feather=0"
             )
         self.remover = remover
-        self.needs_mask = remover.needs_mask
+        self.needs_mask, self.knows_origins = remover.needs_mask, remover.knows_origins
         self.device, self.notes = remover.device, remover.notes
         self.feather = feather
         self._by_fields = by_fields

@@ -39,6 +39,7 @@ class FieldRemover(Remover):
         self._rows = _ROWS[order]
         self.needs_mask, self.keeps_outside = remover.needs_mask, remover.keeps_outside
         self.channels, self.shows_background = remover.channels, remover.shows_background
+        self.knows_origins = remover.knows_origins
         self.device, self.notes = remover.device, remover.notes
 
     def files(self) -> tuple[Path, ...]:

@@ -54,7 +54,7 @@ class GrainRemover(Remover):
                 "frame; set mask.grain=0"
             )
         self.remover = remover
-        self.needs_mask = remover.needs_mask
+        self.needs_mask, self.knows_origins = remover.needs_mask, remover.knows_origins
         self.device, self.notes = remover.device, remover.notes
         self._strength = strength
 

@@ -34,6 +34,7 @@ class Inpaint(Remover):
     """
 
     shows_background = True
+    knows_origins = True
 
     def __init__(self, method: str = "telea", radius_px: int = 3) -> None:
         if method not in tuple(METHODS):  # [telea] has no hash

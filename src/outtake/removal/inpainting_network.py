@@ -44,6 +44,7 @@ class InpaintingNetwork(Remover):
     """
 
     shows_background = True
+    knows_origins = True
 
     def __init__(
         self,

@@ -80,6 +80,7 @@ class Remover(Dependencies, Protocol):
         keeps_outside: Whether pixels outside the mask stay as they are.
         shows_background: Whether its fill passes for what was behind the mask, and so is to have
             the grain of the picture.
+        knows_origins: Whether it gives statistics of each fill, which say where that comes from.
         channels: Channels of the frames that come out: 3, or 4 with alpha. Their height and width
             may differ from those that go in, and are the same for all frames.
     """
@@ -87,6 +88,7 @@ class Remover(Dependencies, Protocol):
     needs_mask: bool = True
     keeps_outside: bool = True
     shows_background: bool = False
+    knows_origins: bool = False
     channels: int = 3
 
     def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:

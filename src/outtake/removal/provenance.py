@@ -8,14 +8,30 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from outtake.core.errors import ConfigError
 from outtake.core.frames import OBSERVED, PROPAGATED, SYNTHESISED, FillStatistics
 from outtake.core.types import Frame, TimedFrame
 from outtake.drawing.label_pictures import draw_colour_key
+from outtake.removal.protocol import Remover
 
 # Distinguishable with any kind of colour vision (Okabe and Ito 2008).
 ORIGIN_COLOURS = {OBSERVED: (86, 180, 233), PROPAGATED: (240, 228, 66), SYNTHESISED: (213, 94, 0)}
 _ORIGIN_NAMES = {OBSERVED: "observed", PROPAGATED: "propagated", SYNTHESISED: "synthesised"}
 _TINT_OPACITY = 0.6
+
+
+def check_origins(remover: Remover) -> None:
+    """Refuse to show where a fill comes from that nothing is known of.
+
+    Raises:
+        ConfigError: The remover does not say it.
+    """
+    if not remover.knows_origins:
+        raise ConfigError(
+            "encode.provenance_video=true: this remover does not say where its fill comes from; "
+            "leave it out, or set remover to clean_plate, exemplar, inpaint, smooth, torchscript "
+            "or onnx"
+        )
 
 
 def provenance_frame(frame: TimedFrame, statistics: FillStatistics) -> TimedFrame:

@@ -39,7 +39,7 @@ class SideBySide(Remover):
         check_number("remover.divider_px", divider_px, 0, whole=True)
         self.remover = remover
         self.divider_px = divider_px
-        self.needs_mask = remover.needs_mask
+        self.needs_mask, self.knows_origins = remover.needs_mask, remover.knows_origins
         self.device, self.notes = remover.device, remover.notes
 
     def files(self) -> tuple[Path, ...]:

@@ -26,6 +26,7 @@ class SmoothSurface(Remover):
     """
 
     shows_background = True
+    knows_origins = True
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame with its hole filled."""

@@ -82,6 +82,7 @@ class CleanPlate(Remover):
     """
 
     shows_background = True
+    knows_origins = True
 
     def __init__(
         self,
