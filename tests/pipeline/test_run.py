@@ -1,6 +1,7 @@
 """The figures of a report do not depend on how a clip was cut into segments and made."""
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from outtake.masking.build_mask_source import build_mask_source
 from outtake.masking.find_mask_files import find_mask_files
 from outtake.masking.mask_values import MaskValueOptions
 from outtake.masking.policy import MaskPolicy
+from outtake.masking.regions import Region
 from outtake.pipeline.job import Job, WriteOptions
 from outtake.pipeline.run import run_missing_segments
 from outtake.removal.clean_plate.remover import CleanPlate
@@ -50,6 +52,22 @@ class DifferentFromPlate:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory) -> Path:
     return write_scene(tmp_path_factory.mktemp("scene"))
+
+
+def test_regions_that_come_and_go_are_no_jump_of_masks(scene, tmp_path):
+    job = jobs(scene, tmp_path)["given"]
+    region = Region((0, 0, WIDTH, 12), Fraction(2, 25), Fraction(4, 25))
+    plain, added = (
+        record_of(
+            replace(job, regions=regions, target=tmp_path / f"{len(regions)}.mkv"), [(0, None)]
+        )
+        for regions in ((), (region,))
+    )
+    shares = [one["per_frame"]["hole_share"] for one in (plain, added)]
+    grown = [t for t, (before, after) in enumerate(zip(*shares, strict=True)) if after > before]
+    assert grown == [2, 3]
+    assert added["per_frame"]["mask_jump"] == plain["per_frame"]["mask_jump"]
+    assert added["warnings"] == plain["warnings"]
 
 
 def record_of(job: Job, ranges) -> dict:

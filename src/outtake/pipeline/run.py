@@ -130,9 +130,11 @@ def run_clip(
             masked = (
                 MaskedFrame(each, np.zeros(each.image.shape[:2], np.bool_)) for each in frames
             )
+        masked = measure_masks(masked)
         if job.regions:
+            # What a user has typed is no doubt about masks, and may come and go.
             masked = add_regions(masked, job.regions, first_s)
-        masked = stages.run("mask", measure_masks(masked), max_queued=_QUEUED_FRAMES)
+        masked = stages.run("mask", masked, max_queued=_QUEUED_FRAMES)
         remover = remove_by_fields(job.remover, plan.field_order, *plan.frame_size)
         result = run_segments(masked, remover, open_sink, stages, plan, truncation.raise_error)
         return result, dict(stages.busy_s)
