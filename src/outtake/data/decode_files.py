@@ -59,7 +59,8 @@ _MODES_TO_RGB = frozenset({"P", "PA", "CMYK", "YCbCr", "LAB", "HSV"})
 _DEFLATE_RATIO = 1032  # of RFC 1951: a match of 258 bytes takes two bits at least
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-UNREADABLE_ADVICE = "; replace the file, or remove it together with its partner"
+# Whoever reads files knows whether another one goes with this, as a mask does in a data set.
+UNREADABLE_ADVICE = "; replace the file, or leave it out"
 
 Array = NDArray[Any]
 

@@ -101,7 +101,10 @@ def test_another_scene_is_left_alone(tmp_path):
         ("@0:03", "write PATH@TIME"),
         ("{}@", r"remover\.painted\[0\]=: give seconds"),
         ("{}@soon", r"remover\.painted\[0\]=soon: give seconds"),
-        ("missing.png@0", r"remover\.painted\[0\]: .*missing\.png"),
+        (
+            "missing.png@0",
+            r"^remover\.painted\[0\]: cannot read missing\.png: .*; replace .*, or leave it out$",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_one_line(tmp_path, text, message):
