@@ -71,6 +71,15 @@ def test_a_contact_sheet_holds_every_picture():
     assert (sheet[:4] > 240).all() and (sheet[:, -4:] > 240).all()
 
 
+def test_a_strip_in_a_contact_sheet_is_no_higher_than_an_upright_film():
+    upright, strip = (np.full(size, 9, np.uint8) for size in ((160, 90, 3), (2000, 20, 3)))
+    heights = [draw_contact_sheet([[one]], cell_width_px=90).shape[0] for one in (upright, strip)]
+    assert heights == [160 + 40] * 2
+    shown = (draw_contact_sheet([[strip]], cell_width_px=90) == 9).all(-1)
+    assert shown.sum() == 160 * 2
+    assert np.flatnonzero(shown.any(axis=0)).tolist() == [20, 21]
+
+
 def test_an_empty_contact_sheet_is_a_picture():
     assert draw_contact_sheet([], title="Nothing").ndim == 3
 

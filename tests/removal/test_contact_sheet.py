@@ -72,6 +72,12 @@ def test_a_preview_keeps_little_of_a_long_clip():
     assert len(made._kept) <= 6 and all(p.shape[1] <= 320 for _, row in made._kept for p in row)
 
 
+def test_a_preview_of_a_strip_is_not_high():
+    made = preview(6, rows=6, size=(2000, 80))
+    assert all(len(picture) <= 570 for _, row in made._kept for picture in row)
+    assert made.render().shape[0] < 6 * 600
+
+
 @pytest.mark.parametrize("max_bytes", [300_000, 30_000])
 def test_the_file_is_small(tmp_path, max_bytes):
     dice = np.random.default_rng(0)

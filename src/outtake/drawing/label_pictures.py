@@ -32,6 +32,8 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _MIN_WIDTH_PX = 48
 _ELLIPSIS = "..."
 _LEAST_KEY_SCALE = 0.3
+# A film of a telephone that is held upright has room in a cell, and a strip is no metre high.
+_CELL_HEIGHT = 16 / 9
 
 
 def colourise(labels: LabelMap, palette: Palette) -> Frame:
@@ -102,15 +104,15 @@ def draw_contact_sheet(
     """Lay pictures out in a grid on light paper, with titles.
 
     Args:
-        rows: The pictures, row by row; all are scaled to one width and keep their proportions. A
-            row may be shorter than the others.
+        rows: The pictures, row by row; all are scaled as :func:`fit_cell` does. A row may be
+            shorter than the others.
         columns: The title above each column.
         row_titles: The title to the left of each row.
         title: The heading.
-        cell_width_px: The width of each picture.
+        cell_width_px: The width of each cell.
         gap_px: The gap between pictures; the outer margin is twice that.
     """
-    cells = [[fit_picture(picture, cell_width_px, enlarge=True) for picture in row] for row in rows]
+    cells = [[fit_cell(picture, cell_width_px, enlarge=True) for picture in row] for row in rows]
     count = max((len(row) for row in cells), default=0)
     margin_px = 2 * gap_px
     side_px = max((measure_text(text, 0.45)[0] for text in row_titles), default=0)
@@ -136,9 +138,20 @@ def draw_contact_sheet(
             )
         for column, cell in enumerate(row):
             x = left_px + column * (cell_width_px + gap_px)
-            sheet[y : y + cell.shape[0], x : x + cell_width_px] = cell
+            sheet[y : y + cell.shape[0], x : x + cell.shape[1]] = cell
         y += heights[index] + gap_px
     return sheet
+
+
+def fit_cell(picture: Frame, width_px: int, *, enlarge: bool = False) -> Frame:
+    """Scale a picture until it fits into a cell of this width, which is at most 16:9 upright.
+
+    Args:
+        picture: uint8 (H, W, C).
+        width_px: The width of the cell.
+        enlarge: Whether a smaller picture is enlarged.
+    """
+    return fit_picture(picture, width_px, round(width_px * _CELL_HEIGHT), enlarge=enlarge)
 
 
 def save_png(path: str | Path, image: Frame) -> Path:

@@ -9,8 +9,7 @@ import numpy as np
 
 from outtake.core.frames import FillStatistics, MaskedFrame
 from outtake.core.types import Frame, TimedFrame
-from outtake.drawing.fit_picture import fit_picture
-from outtake.drawing.label_pictures import draw_contact_sheet, save_small_png
+from outtake.drawing.label_pictures import draw_contact_sheet, fit_cell, save_small_png
 from outtake.removal.provenance import draw_origin_key, paint_origin
 from outtake.removal.side_by_side import composite_on_checkerboard
 
@@ -59,11 +58,11 @@ class ContactSheet:
             self._has_statistics = True
             # Painted at full size, where picture and origin have the same size; the text is drawn
             # at the size at which it is read.
-            shown = np.array(fit_picture(paint_origin(after.image, statistics.origin), _CELL_PX))
+            shown = np.array(fit_cell(paint_origin(after.image, statistics.origin), _CELL_PX))
             draw_origin_key(shown, statistics)
             pictures.append(shown)
         time_s = float(before.frame.pts * before.frame.time_base)
-        self._kept.append((time_s, [np.array(fit_picture(each, _CELL_PX)) for each in pictures]))
+        self._kept.append((time_s, [np.array(fit_cell(each, _CELL_PX)) for each in pictures]))
 
     def render(self, title: str = "", cell_width_px: int = _CELL_PX) -> Frame:
         """Return the picture: each kept frame before, its mask, after, and its origin."""
