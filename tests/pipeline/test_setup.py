@@ -9,6 +9,7 @@ from outtake.config.schema import parse
 from outtake.core.errors import ConfigError
 from outtake.pipeline.setup import PipelineParts, build_remover, fingerprint
 from outtake.removal.feather import FeatherRemover
+from outtake.removal.field_remover import remove_by_fields
 from outtake.removal.grain import GrainRemover
 from outtake.removal.side_by_side import SideBySide
 
@@ -63,6 +64,12 @@ def test_grain_comes_before_the_soft_seam() -> None:
     assert isinstance(beside, SideBySide)
     assert isinstance(beside.remover, FeatherRemover)
     assert isinstance(beside.remover.remover, GrainRemover)
+
+
+def test_what_finishes_a_fill_keeps_the_name_of_the_remover() -> None:
+    remover = build_remover(config_of("remover=clean_plate", "mask.feather=0.01"))
+    assert remove_by_fields(remover, "tff", 48, 64).name == remover.name == "CleanPlate"
+    assert build_remover(config_of("remover=side_by_side")).name == "SideBySide"
 
 
 def test_grain_has_a_range() -> None:

@@ -95,7 +95,7 @@ def write_preview(job: Job, around_s: Fraction | None = None) -> tuple[Path, Pat
         )
     if not result.frames:
         raise _nothing_there(info, around_s)
-    sink.sheet.save(sheet, title=f"{info.path.name}, {type(job.remover).__name__.lower()}")
+    sink.sheet.save(sheet, title=f"{info.path.name}, {job.remover.name.lower()}")
     write_report(video, sink.report.record(output=str(video), first_frame=plan.origin))
     for warning in sink.report.warnings():
         log.warning("%s: %s", video.name, warning)

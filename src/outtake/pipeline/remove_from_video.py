@@ -172,7 +172,7 @@ def _run_and_report(
         report.record(
             output=str(job.target),
             input=input_record(info),
-            remover=type(job.remover).__name__,
+            remover=job.remover.name,
             **entries,
             **({"remover_notes": dict(job.remover.notes)} if job.remover.notes else {}),
             copied_frames=outputs[0].copied_frames,

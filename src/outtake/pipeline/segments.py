@@ -278,6 +278,6 @@ def _without_stored_picture(item: MaskedFrame) -> MaskedFrame:
 
 def _frame_count_error(remover: Remover) -> ConfigError:
     return ConfigError(
-        f"remover {type(remover).__name__} did not give one frame for each; every frame that "
+        f"remover {remover.name} did not give one frame for each; every frame that "
         "goes in must come out"
     )

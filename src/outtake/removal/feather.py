@@ -42,7 +42,7 @@ class FeatherRemover(Remover):
             raise ConfigError(f"mask.feather={feather}: must be at least 0 and at most 0.1")
         if not remover.keeps_outside or remover.channels != 3:
             raise ConfigError(
-                f"mask.feather={feather}: remover {type(remover).__name__} leaves no seam in the "
+                f"mask.feather={feather}: remover {remover.name} leaves no seam in the "
                 "frame; "
                 "set mask.feather=0"
             )
@@ -51,6 +51,11 @@ class FeatherRemover(Remover):
         self.device, self.notes = remover.device, remover.notes
         self.feather = feather
         self._by_fields = by_fields
+
+    @property
+    def name(self) -> str:
+        """The name of the remover inside."""
+        return self.remover.name
 
     def files(self) -> tuple[Path, ...]:
         """Return the files of the remover inside."""

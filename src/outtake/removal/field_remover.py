@@ -42,6 +42,11 @@ class FieldRemover(Remover):
         self.knows_origins = remover.knows_origins
         self.device, self.notes = remover.device, remover.notes
 
+    @property
+    def name(self) -> str:
+        """The name of the other remover."""
+        return self.remover.name
+
     def files(self) -> tuple[Path, ...]:
         """Return the files of the other remover."""
         return self.remover.files()

@@ -50,13 +50,18 @@ class GrainRemover(Remover):
             raise ConfigError(f"mask.grain={strength}: must be at least 0 and at most 2")
         if not remover.keeps_outside or remover.channels != 3:
             raise ConfigError(
-                f"mask.grain={strength}: remover {type(remover).__name__} leaves no fill in the "
+                f"mask.grain={strength}: remover {remover.name} leaves no fill in the "
                 "frame; set mask.grain=0"
             )
         self.remover = remover
         self.needs_mask, self.knows_origins = remover.needs_mask, remover.knows_origins
         self.device, self.notes = remover.device, remover.notes
         self._strength = strength
+
+    @property
+    def name(self) -> str:
+        """The name of the remover inside."""
+        return self.remover.name
 
     def files(self) -> tuple[Path, ...]:
         """Return the files of the remover inside."""

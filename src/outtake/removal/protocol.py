@@ -91,6 +91,11 @@ class Remover(Dependencies, Protocol):
     knows_origins: bool = False
     channels: int = 3
 
+    @property
+    def name(self) -> str:
+        """What it is called in reports and errors: by default its class."""
+        return type(self).__name__
+
     def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
         """Return which frames it looks at around its output. By default: none.
 

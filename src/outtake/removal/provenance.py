@@ -28,7 +28,7 @@ def check_origins(remover: Remover) -> None:
     """
     if not remover.knows_origins:
         raise ConfigError(
-            "encode.provenance_video=true: this remover does not say where its fill comes from; "
+            f"encode.provenance_video=true: {remover.name} does not say where its fill comes from; "
             "leave it out, or set remover to clean_plate, exemplar, inpaint, smooth, torchscript "
             "or onnx"
         )
