@@ -4,6 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -18,6 +19,8 @@ from outtake.pipeline.job import Job, WriteOptions
 from outtake.pipeline.run import run_missing_segments
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.effects import Solid
+from outtake.removal.grain import GrainRemover
+from outtake.removal.inpaint import Inpaint
 from outtake.video.read.clip import open_clip
 from outtake.video.write.encoding_plan import EncodingRequest
 from tests.pipeline.square import FRAMES, HEIGHT, WIDTH, write_scene
@@ -124,3 +127,41 @@ def test_segments_made_alone_and_in_any_order_have_the_figures_of_one_run(scene,
     else:
         assert "uncertain_share" not in whole["mask"]
         assert set(whole["mask"]["contents"]) == {"0", "255"}
+
+
+@pytest.mark.parametrize("pix_fmt", ["bgr0", "yuv444p10le"], ids=["8 bits", "10 bits"])
+def test_segments_made_alone_and_in_any_order_have_the_grain_of_one_run(tmp_path, pix_fmt):
+    dice, down = np.random.default_rng(3), np.linspace(60, 180, 96)[:, None, None]
+    with av.open(str(tmp_path / "in.mkv"), "w") as file:
+        stream = file.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, pix_fmt
+        for number in range(FRAMES):
+            grainy = (down + dice.normal(0, 6, (96, 128, 3))) * 256
+            frame = av.VideoFrame.from_ndarray(grainy.astype(np.uint16), format="rgb48le")
+            frame = frame.reformat(format=pix_fmt)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    made = []
+    for name, ranges in (("whole", [(0, None)]), ("parts", [(2, None), (0, 1), (1, 2)])):
+        job = Job(
+            tmp_path / "in.mkv",
+            tmp_path / f"{name}.mkv",
+            GrainRemover(Inpaint()),
+            regions=(Region((40, 30, 40, 40)),),
+            write_options=WriteOptions(encoding=EncodingRequest(codec="ffv1")),
+            segment_frames=3,
+        )
+        with open_clip(job.source) as clip:
+            outputs = job.open_outputs(clip)
+        for first, stop in ranges:
+            run_missing_segments(job, outputs, first_segment=first, stop_segment=stop)
+        assert min(job.merge_report(outputs, 3).record()["per_frame"]["grain"]) > 2
+        outputs[0].finish(3)
+        with open_clip(job.target) as clip:
+            frames = list(clip)
+        made.append([one.image if one.image16 is None else one.image16 for one in frames])
+    assert made[0][0].dtype == (np.uint8 if pix_fmt == "bgr0" else np.uint16)
+    assert all(map(np.array_equal, *made))
+    inside = [one[35:65, 45:75].astype(int) for one in made[0]]
+    assert not np.array_equal(inside[0] - inside[0].mean(), inside[1] - inside[1].mean())
