@@ -76,6 +76,8 @@ def test_a_preview_of_a_strip_is_not_high():
     made = preview(6, rows=6, size=(2000, 80))
     assert all(len(picture) <= 570 for _, row in made._kept for picture in row)
     assert made.render().shape[0] < 6 * 600
+    [*_, (_, (*_, painted))] = made._kept
+    assert painted[-100:].min() > 14, "no key is drawn over a strip"
 
 
 @pytest.mark.parametrize("max_bytes", [300_000, 30_000])

@@ -14,6 +14,8 @@ from outtake.removal.provenance import draw_origin_key, paint_origin
 from outtake.removal.side_by_side import composite_on_checkerboard
 
 _CELL_PX = 320
+# Over a narrower strip nobody could read the key, and its ground would hide the picture.
+_LEAST_KEY_PX = 96
 _OUTLINE = (255, 60, 60)
 
 
@@ -59,7 +61,8 @@ class ContactSheet:
             # Painted at full size, where picture and origin have the same size; the text is drawn
             # at the size at which it is read.
             shown = np.array(fit_cell(paint_origin(after.image, statistics.origin), _CELL_PX))
-            draw_origin_key(shown, statistics)
+            if shown.shape[1] >= _LEAST_KEY_PX:
+                draw_origin_key(shown, statistics)
             pictures.append(shown)
         time_s = float(before.frame.pts * before.frame.time_base)
         self._kept.append((time_s, [np.array(fit_cell(each, _CELL_PX)) for each in pictures]))
