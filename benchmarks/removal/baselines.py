@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.frames import FilledFrame, MaskedFrame, replace_image
+from outtake.core.frames import FilledFrame, MaskedFrame, fill_hole
 from outtake.core.types import Frame
 from outtake.removal.inpaint import Inpaint
 
@@ -124,4 +124,4 @@ def fill_frame(item: MaskedFrame, fill: NDArray[np.float32]) -> FilledFrame:
     use = mask & valid
     image[use] = np.rint(fill[use]).astype(np.uint8)
     image = Inpaint("telea").fill(image, mask & ~valid)
-    return FilledFrame(item, replace_image(item.frame, image))
+    return FilledFrame(item, fill_hole(item.frame, image, item.mask))

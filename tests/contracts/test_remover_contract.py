@@ -82,6 +82,9 @@ def test_a_remover_keeps_the_contract(name, kind, size, high_bit_depth, build):
             assert (frame.image[~hole][:, 3:] == 255).all()
             if high_bit_depth and remover.channels == 3:
                 assert np.array_equal(frame.image16[~hole], item.frame.image16[~hole])
+                assert np.array_equal(frame.image16[hole], frame.image[hole] * np.uint16(257))
+        if name in ("mask", "overlay") and high_bit_depth:
+            assert np.array_equal(frame.image16, frame.image * np.uint16(257))
 
 
 @pytest.mark.parametrize("name", REMOVERS)

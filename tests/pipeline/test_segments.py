@@ -215,9 +215,22 @@ def test_a_remover_that_miscounts_is_named(extra):
         run_segments(clip(6), Looking(extra), Shelf(), stages, SegmentPlan(4, SIZE))
 
 
+class PlanesShelf(Shelf):
+    """Keeps the stored pictures of what is written as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stored: list[StoredPicture | None] = []
+
+    def __call__(self, index):
+        sink = super().__call__(index)
+        sink.write = lambda filled: self.stored.append(filled.frame.stored)
+        return sink
+
+
 def test_planes_of_the_source_go_round_the_remover():
     """A remover holds many frames; their planes would double what it holds."""
-    given, seen, written = [], [], []
+    given, seen, shelf = [], [], PlanesShelf()
 
     def with_planes():
         for item in clip(10):
@@ -227,22 +240,19 @@ def test_planes_of_the_source_go_round_the_remover():
             yield replace(item, frame=replace(item.frame, stored=given[-1]))
 
     class Watching(Looking):
+        keeps_outside = True
+
         def __call__(self, clip):
             for filled in super().__call__(clip):
                 seen.append(filled.source.frame.stored)
                 yield filled
 
-    class Sink(Shelf):
-        def __call__(self, index):
-            sink = super().__call__(index)
-            sink.write = lambda filled: written.append(filled.frame.stored)
-            sink.frames = []
-            return sink
-
     with StageThreads() as stages:
-        run_segments(with_planes(), Watching(), Sink(), stages, SegmentPlan(4, SIZE))
+        run_segments(with_planes(), Watching(), shelf, stages, SegmentPlan(4, SIZE))
     assert seen == [None] * 20  # 10 frames and 10 of context
-    assert len(written) == 10 and all(a is b for a, b in zip(written, given, strict=True))
+    assert len(shelf.stored) == 10
+    for after, before in zip(shelf.stored, given, strict=True):
+        assert after.planes is before.planes and after.filled.all()
     context = [
         item.frame.stored
         for _, items in Segments(with_planes(), 4, Context(3, 0))
@@ -250,3 +260,31 @@ def test_planes_of_the_source_go_round_the_remover():
         if not item.is_output
     ]
     assert context == [None] * 6
+
+
+@pytest.mark.parametrize(
+    ("channels", "keeps_outside", "kept"),
+    [(3, True, "yuv444p"), (3, False, ""), (4, True, "yuv444p")],
+)
+def test_planes_do_not_count_where_something_was_removed(channels, keeps_outside, kept):
+    """A picture made whole has none, and under alpha the colours stay."""
+
+    class Painting(Looking):
+        def __call__(self, clip):
+            for item in clip:
+                yield FilledFrame(item, item.frame)
+
+    remover = Painting()
+    remover.channels, remover.keeps_outside = channels, keeps_outside
+    items = list(clip(2))
+    items[1] = replace(items[1], mask=np.zeros(SIZE, bool))
+    items = [
+        replace(item, frame=replace(item.frame, stored=StoredPicture("yuv444p", (), None)))
+        for item in items
+    ]
+    shelf = PlanesShelf()
+    with StageThreads() as stages:
+        run_segments(iter(items), remover, shelf, stages, SegmentPlan(4, SIZE))
+    assert [stored.pix_fmt for stored in shelf.stored] == [kept, kept]
+    marked = [stored.filled is not None for stored in shelf.stored]
+    assert marked == [channels == 3 and keeps_outside, False]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import VideoError
-from outtake.core.frames import replace_image
+from outtake.core.frames import fill_hole
 from outtake.removal.background_media import open_background
 from outtake.video.read.clip import open_clip
 from outtake.video.read.frame_selection import FrameSelection
@@ -70,8 +70,10 @@ def clean(source: Path, target: Path) -> None:
     with clip, open_writer(target, clip.info) as writer:
         for frame in clip:
             image = frame.image.copy()
-            image[10:20, 10:20] = 200
-            writer.write(replace_image(frame, image))
+            hole = np.zeros(image.shape[:2], bool)
+            hole[10:20, 10:20] = True
+            image[hole] = 200
+            writer.write(fill_hole(frame, image, hole))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import OutputError, VideoError
-from outtake.core.frames import replace_image
+from outtake.core.frames import fill_hole
 from outtake.core.types import StoredPicture, TimedFrame
 from outtake.video.colour import ColourTags, from_rgb
 from outtake.video.linear_light import decode_srgb, encode_srgb
@@ -45,8 +45,10 @@ def copy_with_hole(source, target, **options) -> list[str]:
     with clip, open_writer(target, clip.info, EncodingRequest(**options)) as writer:
         for frame in clip:
             image = frame.image.copy()
-            image[HOLE] = 128
-            writer.write(replace_image(frame, image))
+            hole = np.zeros(image.shape[:2], bool)
+            hole[HOLE] = True
+            image[hole] = 128
+            writer.write(fill_hole(frame, image, hole))
     return sorted(path.name for path in target.iterdir())
 
 
@@ -103,6 +105,20 @@ def test_an_exr_hides_what_its_source_hides(tmp_path):
     alpha = read_light(tmp_path / "a.exr")[3]
     assert np.allclose(alpha[:8], 0.2, atol=1e-3)
     assert np.allclose(alpha[8:, :10], 0.5) and np.allclose(alpha[8:, 10:], 1)
+
+
+def test_light_above_white_does_not_show_through_a_white_fill(tmp_path):
+    white = np.full((32, 48, 3), 255, np.uint8)
+    lamp = np.full((32, 48), 7, np.float32)
+    hole = np.zeros((32, 48), bool)
+    hole[HOLE] = True
+    deep = white * np.uint16(257)
+    stored = StoredPicture("gbrpf32le", (lamp, lamp, lamp), white, deep, filled=hole)
+    frame = TimedFrame(white, 0, Fraction(1, 25), deep, stored=stored)
+    (tmp_path / "a.exr").write_bytes(encode_exr(frame))
+    light_written = read_light(tmp_path / "a.exr")
+    assert np.allclose(light_written[:, hole], 1, atol=1e-3)
+    assert np.allclose(light_written[:, ~hole], 7)
 
 
 def test_srgb_and_light_are_inverse():

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from outtake.core.frames import replace_image
+from outtake.core.frames import fill_hole
 from outtake.core.types import TimedFrame
 from outtake.video.colour import (
     SWSCALE_THREADS,
@@ -57,8 +57,8 @@ def test_outside_the_mask_the_encoder_gets_the_planes_of_the_source(pix_fmt, ful
     mask[0, 3] = mask[-1, 0] = True  # and something far above and below
     filled = frame.image.copy()
     filled[mask] ^= 0x55
-    made = encode(replace_image(frame, filled), pix_fmt, tags)
-    plain = encode(replace(replace_image(frame, filled), stored=None), pix_fmt, tags)
+    made = encode(fill_hole(frame, filled, mask), pix_fmt, tags)
+    plain = encode(replace(fill_hole(frame, filled, mask), stored=None), pix_fmt, tags)
     for before, after, converted in zip(
         plane_arrays(source), plane_arrays(made), plane_arrays(plain), strict=True
     ):

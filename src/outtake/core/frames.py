@@ -140,21 +140,30 @@ class FilledFrame:
 
 
 def replace_image(frame: TimedFrame, image: Frame) -> TimedFrame:
-    """Return the frame with another picture for the same moment.
+    """Return the frame with a picture made whole for the same moment.
 
-    Where the picture equals the frame's, its 16-bit picture is kept; the rest of that is made from
-    the 8 bits of ``image``. If ``image`` is the frame's own, the frame itself is returned;
-    otherwise the result shares no memory with it.
+    Nothing of the frame's own picture is left: where the frame has 16 bits, those of the result are
+    made of the 8 bits of ``image``, also where these are the same as before.
     """
-    if image is frame.image:
-        return frame
+    image16 = None if frame.image16 is None else image * np.uint16(257)
+    return replace(frame, image=image, image16=image16)
+
+
+def fill_hole(frame: TimedFrame, image: Frame, hole: Mask) -> TimedFrame:
+    """Return the frame with another picture inside a hole; the result shares no memory with it.
+
+    Inside the hole 16 bits are made of the 8 bits of ``image``, also where these are the same as
+    before: the bits below would show what was there. Outside they are the frame's own.
+
+    Args:
+        frame: The frame.
+        image: The picture, outside the hole that of the frame, uint8 (H, W, 3).
+        hole: bool (H, W), True for the hole.
+    """
     image16 = frame.image16
     if image16 is not None:
-        if image.shape == frame.image.shape:
-            changed = (image != frame.image).any(axis=2, keepdims=True)
-            image16 = np.where(changed, image * np.uint16(257), image16)
-        else:
-            image16 = None
+        image16 = image16.copy()
+        image16[hole] = image[hole] * np.uint16(257)
     return replace(frame, image=image, image16=image16)
 
 

@@ -69,6 +69,9 @@ class StoredPicture:
         image16: The same with 16 bits; None where the frame has none.
         alpha: The transparency that the source stores, uint8 or uint16 (H, W) with all bits set for
             opaque, or float as an EXR has it; None without any. Nothing that is removed changes it.
+        filled: Where something was removed, bool (H, W); None for nowhere. There the planes do not
+            count, also where a later picture equals ``image``: several colours of the source, such
+            as all that are blacker than black, have the same RGB.
     """
 
     pix_fmt: str
@@ -76,6 +79,7 @@ class StoredPicture:
     image: Frame
     image16: NDArray[np.uint16] | None = None
     alpha: NDArray[Any] | None = None
+    filled: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True)

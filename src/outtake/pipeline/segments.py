@@ -19,6 +19,7 @@ from outtake.core.types import StoredPicture
 from outtake.pipeline.stage_threads import StageThreads
 from outtake.removal.protocol import Context, Remover
 from outtake.video.interlacing import FieldOrder
+from outtake.video.stored_picture import forget_planes
 
 
 class Segments:
@@ -263,6 +264,9 @@ def _fill_segment(
                 raise _frame_count_error(remover)
             picture = stored.popleft()
             if filled.source.is_output:
+                if remover.channels == 3:  # under alpha, the colours of the source stay
+                    mask = filled.source.mask if remover.keeps_outside else None
+                    picture = forget_planes(picture, mask)
                 yield replace(filled, frame=replace(filled.frame, stored=picture))
         if filled_count < given:
             raise _frame_count_error(remover)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from outtake.core.frames import FilledFrame, FillStatistics, MaskedFrame, replace_image
+from outtake.core.frames import FilledFrame, FillStatistics, MaskedFrame
 from outtake.core.types import Frame
 from outtake.removal.feather import FeatherRemover
 from outtake.removal.protocol import Context, Remover
 from outtake.removal.side_by_side import SideBySide
 from outtake.video.interlacing import FieldOrder
 from outtake.video.read.probe import VideoInfo
+
+Sample = TypeVar("Sample", np.uint8, np.uint16)
 
 # The rows of the first and of the second field, from the top row on.
 _ROWS: Mapping[FieldOrder, tuple[int, int]] = {"tff": (0, 1), "bff": (1, 0)}
@@ -89,9 +93,9 @@ class FieldRemover(Remover):
         """Return a frame of its filled fields; both have the rows of the longer one."""
         frame = item.frame
         height = len(frame.image)
-        image = np.empty((height, *fields[0].frame.image.shape[1:]), np.uint8)
-        for row, field in zip(self._rows, fields, strict=True):
-            image[row::2] = field.frame.image[: len(image[row::2])]
+        image = self._weave_rows([field.frame.image for field in fields], height)
+        deep = [field.frame.image16 for field in fields if field.frame.image16 is not None]
+        image16 = self._weave_rows(deep, height) if len(deep) == len(fields) else None
         statistics = [field.statistics for field in fields]
         merged = None
         if statistics[0] is not None and statistics[1] is not None:
@@ -104,7 +108,14 @@ class FieldRemover(Remover):
                     if part is not None:
                         origin[row::2] = part[: len(origin[row::2])]
                 merged = replace(merged, origin=origin)
-        return FilledFrame(item, replace_image(frame, image), merged)
+        return FilledFrame(item, replace(frame, image=image, image16=image16), merged)
+
+    def _weave_rows(self, fields: Sequence[NDArray[Sample]], height: int) -> NDArray[Sample]:
+        """Return the picture of so many rows that two fields make."""
+        woven = np.empty((height, *fields[0].shape[1:]), fields[0].dtype)
+        for row, field in zip(self._rows, fields, strict=True):
+            woven[row::2] = field[: len(woven[row::2])]
+        return woven
 
 
 def remove_by_fields(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from outtake.core.frames import (
     FilledFrame,
     FillStatistics,
     MaskedFrame,
-    replace_image,
+    fill_hole,
 )
 from outtake.core.types import Frame, Mask
 
@@ -33,13 +34,16 @@ def map_frames(
         if not item.is_output or not item.mask.any():
             yield copy_unchanged(item, FillStatistics() if synthesises else None)
             continue
-        frame = replace_image(item.frame, change(item.frame.image, item.mask))
+        frame = fill_hole(item.frame, change(item.frame.image, item.mask), item.mask)
         yield FilledFrame(item, frame, synthesised_statistics(item.mask) if synthesises else None)
 
 
 def copy_unchanged(item: MaskedFrame, statistics: FillStatistics | None = None) -> FilledFrame:
     """Return a frame whose picture is a copy of what went in."""
-    frame = replace_image(item.frame, contiguous_copy(item.frame.image))
+    image16 = item.frame.image16
+    if image16 is not None:
+        image16 = image16.copy()
+    frame = replace(item.frame, image=contiguous_copy(item.frame.image), image16=image16)
     return FilledFrame(item, frame, statistics)
 
 

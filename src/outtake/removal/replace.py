@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import FilledFrame, MaskedFrame, replace_image
+from outtake.core.frames import FilledFrame, MaskedFrame, fill_hole
 from outtake.core.types import Frame
 from outtake.core.validate import check_flag, check_number
 from outtake.removal.alpha import blend_inside_mask
@@ -62,4 +62,4 @@ class Replace(Remover):
                 if fitted is None or newest is not picture or fitted.shape != shape:
                     picture, fitted = newest, resize_cover(newest, *shape[:2])
                 image = blend_inside_mask(frame.image, fitted, item.mask, self._soft_edge)
-                yield FilledFrame(item, replace_image(frame, image))
+                yield FilledFrame(item, fill_hole(frame, image, item.mask))

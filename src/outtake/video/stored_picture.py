@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import av
@@ -86,6 +87,22 @@ def is_transparent(frame: av.VideoFrame) -> bool:
     return bool((frame.to_ndarray(format="rgba", threads=SWSCALE_THREADS)[..., 3] != 255).any())
 
 
+def forget_planes(
+    stored: StoredPicture | None, mask: NDArray[np.bool_] | None
+) -> StoredPicture | None:
+    """Return what still holds of a stored picture once something was removed from it.
+
+    Args:
+        stored: The picture.
+        mask: Where something was removed, bool (H, W); None where the whole picture is another.
+    """
+    if stored is None:
+        return None
+    if mask is None:
+        return replace(stored, pix_fmt="", planes=())
+    return replace(stored, filled=mask) if mask.any() else stored
+
+
 def add_stored_alpha(image: Frame | Frame16, stored: StoredPicture | None) -> Any:
     """Return a picture with the alpha of its source, if that has some.
 
@@ -145,6 +162,8 @@ def is_unchanged(frame: TimedFrame, pix_fmt: str, *, high_bit_depth: bool) -> bo
     stored = frame.stored
     if stored is None or stored.pix_fmt != pix_fmt or stored.alpha is not None:
         return False
+    if stored.filled is not None:
+        return False
     if high_bit_depth and frame.image16 is not None:
         return stored.image16 is not None and _is_same(frame.image16, stored.image16)
     return _is_same(frame.image, stored.image)
@@ -169,7 +188,7 @@ def _copy_unchanged(
     targets = plane_arrays(frame)
     for before, after in zip(stored.planes, targets, strict=True):
         after[:] = before
-    for (top, left), changed in () if image is original else _find_changes(image, original):
+    for (top, left), changed in _find_changes(image, original, stored.filled):
         rows, columns = changed.shape
         made = from_rgb(image[top : top + rows, left : left + columns], stored.pix_fmt, tags)
         for part, after in zip(plane_arrays(made), targets, strict=True):
@@ -181,14 +200,20 @@ def _copy_unchanged(
 
 
 def _find_changes(
-    image: NDArray[Pixel], original: NDArray[Pixel]
+    image: NDArray[Pixel], original: NDArray[Pixel], filled: NDArray[np.bool_] | None
 ) -> Iterator[tuple[tuple[int, int], NDArray[np.uint8]]]:
-    """Yield where two pictures differ, in boxes one above the other that lie on the grid.
+    """Yield where two pictures differ or one was filled, in boxes that lie on the grid.
 
-    Each is its corner (y, x), and uint8 (h, w), 0 for no difference.
+    The boxes lie one above the other. Each is its corner (y, x), and uint8 (h, w), 0 for no
+    difference.
     """
     height, width = image.shape[:2]
-    rows = np.flatnonzero((_as_words(image) != _as_words(original)).any(axis=1))
+    differs = np.zeros(height, bool)
+    if image is not original:
+        differs |= (_as_words(image) != _as_words(original)).any(axis=1)
+    if filled is not None:
+        differs |= filled.any(axis=1)
+    rows = np.flatnonzero(differs)
     if not rows.size:
         return
     for band in np.split(rows, np.flatnonzero(np.diff(rows) > 2 * _GRID_PX) + 1):
@@ -196,6 +221,8 @@ def _find_changes(
         zero = (0.0, 0.0, 0.0)
         same = cv2.inRange(cv2.absdiff(image[top:bottom], original[top:bottom]), zero, zero)
         changed = np.asarray(cv2.bitwise_not(same), np.uint8)
+        if filled is not None:
+            changed |= filled[top:bottom].view(np.uint8)
         x, _, columns, _ = cv2.boundingRect(changed)
         left, right = _round_outwards(x, x + columns, width)
         yield (top, left), np.ascontiguousarray(changed[:, left:right])

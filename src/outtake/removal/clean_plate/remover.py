@@ -22,7 +22,7 @@ from outtake.core.frames import (
     FilledFrame,
     FillStatistics,
     MaskedFrame,
-    replace_image,
+    fill_hole,
 )
 from outtake.core.parallel import default_threads
 from outtake.core.types import Frame, Mask
@@ -41,6 +41,7 @@ from outtake.removal.clean_plate.sample_selection import DISPUTED_GREY
 from outtake.removal.clean_plate.search import ReferenceSearch
 from outtake.removal.clean_plate.small_frames import SmallFrame, enlarge_homography
 from outtake.removal.exemplar.remover import Exemplar
+from outtake.removal.per_frame import copy_unchanged
 from outtake.removal.protocol import Context, Filler, Remover
 from outtake.removal.rim_step import measure_rim_step
 from outtake.video.read.probe import VideoInfo
@@ -171,9 +172,11 @@ class CleanPlate(Remover):
                     previous, statistics = self._fill_frame(centre, fills, previous, carried)
                     image, statistics = _carry_layers(window, layers, previous, statistics)
                 else:
-                    previous, statistics, image = None, FillStatistics(), centre.image
+                    previous = None
+                    yield copy_unchanged(centre.source, FillStatistics())
+                    continue
                 # The consumer may write to its image; the one kept here must not change.
-                frame = replace_image(centre.source.frame, image.copy())
+                frame = fill_hole(centre.source.frame, image.copy(), centre.mask)
                 yield FilledFrame(centre.source, frame, statistics)
             self._painted.say_what_is_unused(painted)
 

@@ -22,7 +22,8 @@ def encode_exr(frame: TimedFrame) -> bytes:
     """Return a frame as EXR with linear light, its alpha if it has one, compressed without loss.
 
     Where the frame is what was read from an EXR file, the light of that file is written, in its own
-    precision, light above white included; elsewhere at half precision.
+    precision, light above white included; elsewhere, and where something was removed, at half
+    precision.
     """
     image16 = _deep(frame)
     height, width, channels = image16.shape
@@ -33,6 +34,8 @@ def encode_exr(frame: TimedFrame) -> bytes:
     if stored is not None and stored.pix_fmt.startswith("gbrpf") and stored.image16 is not None:
         full_precision = stored.pix_fmt == "gbrpf32le"
         same = (image16[..., :3] == stored.image16).all(axis=2)
+        if stored.filled is not None:
+            same &= ~stored.filled
         planes = [
             np.where(same, kept, made) for kept, made in zip(stored.planes, planes, strict=True)
         ]
