@@ -197,21 +197,6 @@ def test_a_video_of_masks_that_does_not_list_its_frames_is_counted_where_a_part_
     assert widths == [2 * number + 2 for number in range(masks - 6, masks)]
 
 
-def test_masks_that_begin_later_stay_on_their_frames_where_a_part_is_read(scene):
-    (scene / "masks").mkdir()
-    for number in range(4):
-        cv2.imwrite(str(scene / "masks" / f"{number}.png"), np.full((HEIGHT, WIDTH), 255, np.uint8))
-    given = [
-        f"input={scene / 'in.mkv'}", f"masks.path={scene / 'masks'}", "masks.offset=10",
-        f"output={scene / 'o.mkv'}", "overwrite=true", "remover=mask", "encode.codec=ffv1",
-    ]  # fmt: skip
-    for place, part in (("read.start=0.2", range(5, 40)), ("read.every=2", range(0, 40, 2))):
-        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            cfg = compose("infer_video", overrides=[*given, place])
-        made = frames(app.infer_video(cfg)[0])
-        assert [bool(frame.image.any()) for frame in made] == [10 <= n < 14 for n in part]
-
-
 @pytest.mark.parametrize("kind", ["pictures", "cvat"])
 def test_masks_of_some_frames_keep_their_numbers_where_a_part_is_read(scene, kind, caplog):
     masks = scene / "masks"

@@ -77,6 +77,7 @@ def build_mask_source(
     *,
     clip: ClipFacts | None = None,
     first: int | None = None,
+    from_first: bool = False,
     limits: SafetyLimits | None = None,
 ) -> FoundMasks:
     """Decide what masks mean, and check that they can be those of a clip.
@@ -86,6 +87,8 @@ def build_mask_source(
         options: What the user says about their values.
         clip: What is known of the frames.
         first: The number that the mask of the first frame has in its name; None if not said.
+        from_first: Whether frames are counted from that of the first mask; numbers of annotations
+            that are not those of names stay as they are.
         limits: Bounds on what is read.
 
     Raises:
@@ -96,13 +99,13 @@ def build_mask_source(
     if files.objects:
         options = replace(options, ids=None)  # they have said which folders count
     if files.kind == "annotations":
-        found = _build_annotated(files, options, clip, first)
+        found = _build_annotated(files, options, clip, first, from_first)
     elif any(isinstance(each, str) for each in options.ids or ()):
         raise ConfigError(
             f"masks.ids={list(options.ids or ())}: {files.name} has numbers, not names; give those"
         )
     elif files.kind == "pictures":
-        found = _build_pictures(files, options, clip, first, limits)
+        found = _build_pictures(files, options, clip, first, from_first, limits)
     else:
         found = _build_video(files, options, limits)
     if files.unused_files:
@@ -122,6 +125,7 @@ def _build_pictures(
     options: MaskValueOptions,
     clip: ClipFacts,
     first: int | None,
+    from_first: bool,
     limits: SafetyLimits,
 ) -> FoundMasks:
     clip = clip.match(len(files.files))
@@ -134,6 +138,7 @@ def _build_pictures(
             clip.frames,
             exact=clip.exact,
             first=first,
+            from_first=from_first,
             frame_names=clip.names,
             where=files.name,
         )
@@ -177,7 +182,11 @@ def _build_video(files: MaskFiles, options: MaskValueOptions, limits: SafetyLimi
 
 
 def _build_annotated(
-    files: MaskFiles, options: MaskValueOptions, clip: ClipFacts, first: int | None
+    files: MaskFiles,
+    options: MaskValueOptions,
+    clip: ClipFacts,
+    first: int | None,
+    from_first: bool,
 ) -> FoundMasks:
     if options.threshold is not None:
         raise ConfigError(
@@ -187,7 +196,7 @@ def _build_annotated(
     frames = read.frames
     if not frames:
         raise VideoError(f"{files.name} has no annotated frame")
-    numbered, message = _number_annotations(frames, files.name, clip, first)
+    numbered, message = _number_annotations(frames, files.name, clip, first, from_first)
     still = len(frames) == 1 and numbered is None
     size = next((frame.size for frame in frames if frame.size is not None), clip.size)
     if size is None:
@@ -214,7 +223,11 @@ def _build_annotated(
 
 
 def _number_annotations(
-    frames: Sequence[AnnotatedFrame], name: str, clip: ClipFacts, first: int | None
+    frames: Sequence[AnnotatedFrame],
+    name: str,
+    clip: ClipFacts,
+    first: int | None,
+    from_first: bool,
 ) -> tuple[dict[int, AnnotatedFrame] | None, str | None]:
     """Return the shapes by frame, None where they are those of every frame, and what to say."""
     names = [frame.name for frame in frames]
@@ -233,7 +246,13 @@ def _number_annotations(
     else:
         clip = of_part
         numbers = number_masks(
-            names, clip.frames, exact=clip.exact, first=first, frame_names=clip.names, where=name
+            names,
+            clip.frames,
+            exact=clip.exact,
+            first=first,
+            from_first=from_first,
+            frame_names=clip.names,
+            where=name,
         )
     said.append(numbers.message)
     kept: Sequence[int] = range(len(frames))

@@ -86,6 +86,7 @@ def number_masks(
     *,
     exact: bool,
     first: int | None = None,
+    from_first: bool = False,
     frame_names: Sequence[str] = (),
     where: object = "masks",
 ) -> FrameNumbers:
@@ -96,6 +97,8 @@ def number_masks(
         frame_count: How many frames there are; None if unknown.
         exact: Whether ``frame_count`` is not merely an estimate.
         first: The number that the mask of the first frame has in its name; None if not said.
+        from_first: Whether frames are counted from that of the first mask, instead of from the
+            first frame.
         frame_names: The names of the frames, where these are images.
         where: The place of the masks, for messages.
 
@@ -125,6 +128,11 @@ def number_masks(
         if exact and frame_count is not None:
             raise ConfigError(_explain_count(names, known if distinct else [], frame_count, where))
         return FrameNumbers()
+    if first is None and from_first:
+        by = (
+            f"{where} has {len(names)} masks by the numbers in their names, counted from {names[0]}"
+        )
+        return FrameNumbers(tuple(number - min(known) for number in known), by)
     base = first if first is not None else _guess_first(known, frame_count)
     frames = tuple(number - base for number in known)
     for name, frame in zip(names, frames, strict=True):

@@ -12,7 +12,13 @@ from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.core.errors import ConfigError
 from outtake.masking.build_mask_source import ClipFacts, FoundMasks, build_mask_source
 from outtake.masking.find_mask_files import MaskFiles, find_mask_files
-from outtake.masking.mask_source import ShiftedMasks, VideoMasks
+from outtake.masking.mask_source import (
+    AnnotatedMasks,
+    MaskSource,
+    PictureMasks,
+    ShiftedMasks,
+    VideoMasks,
+)
 from outtake.masking.mask_values import MaskValueOptions
 from outtake.masking.regions import Region
 from outtake.video.read.clip import open_clip
@@ -69,22 +75,44 @@ def find_masks(
 def _find_shifted_masks(
     config: InferVideoConfig, source: VideoInput, files: MaskFiles, info: VideoInfo | None
 ) -> FoundMasks:
-    """Find masks that begin before or after the clip; their number need not be that of frames."""
+    """Find masks that begin before or after the clip; their number need not be that of frames.
+
+    Raises:
+        OuttakeError: They cannot be read, or are one mask for every frame.
+    """
     options = config.masks
     part = None if info is None else find_part(config, source)[0]
     found = build_mask_source(
         files,
         MaskValueOptions(options.channel, options.invert, options.threshold, options.ids),
         clip=ClipFacts(None if info is None else (info.height, info.width)),
+        from_first=True,
         limits=config.read.limits,
     )
-    if options.offset > 0:
-        where = f"the first mask is of frame {options.offset}, counted from 0"
-    else:
-        where = f"the first {-options.offset} masks are of frames before the clip"
+    if isinstance(found.source, PictureMasks | AnnotatedMasks) and found.source.still:
+        raise ConfigError(
+            f"masks.offset={options.offset}: {files.name} is one mask, which is that of every "
+            "frame; leave masks.offset=0, or, for a mask of one frame alone, set masks.first, the "
+            "number that the mask of the first frame would have in its name"
+        )
+    where = _say_where_masks_begin(found.source, options.offset)
     note = f"masks.offset={options.offset}: {where}; in frames without a mask nothing is removed"
     shifted = ShiftedMasks(found.source, options.offset, part)
     return replace(found, source=shifted, notes=(*found.notes, note))
+
+
+def _say_where_masks_begin(masks: MaskSource, offset: int) -> str:
+    first = min(masks.frames) if isinstance(masks, AnnotatedMasks) else 0
+    if first:
+        return (
+            f"frame 0 of {masks.name} is frame {offset} of the clip, and its first mask, of frame "
+            f"{first}, is of frame {offset + first}"
+        )
+    if offset > 0:
+        return f"the first mask is of frame {offset}, counted from 0"
+    if masks.one_for_each:
+        return f"the first {-offset} masks are of frames before the clip"
+    return f"the first mask is of the frame {-offset} before that of the clip"
 
 
 def _select_part(
