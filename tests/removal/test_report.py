@@ -1,5 +1,6 @@
 import json
 import weakref
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import OutputError
-from outtake.core.frames import FillStatistics, MaskStatistics
+from outtake.core.frames import FilledFrame, FillStatistics, MaskedFrame, MaskStatistics
+from outtake.core.types import TimedFrame
 from outtake.programs.infer_video import format_summary
 from outtake.removal.report import (
     RemovalReport,
@@ -25,6 +27,25 @@ def test_it_notes_the_share_of_every_frame_that_is_hole(tmp_path):
     path = write_report(tmp_path / "x.mp4", record)
     assert path == tmp_path / "x.report.json"
     assert json.loads(path.read_text())["frames"] == 2
+
+
+def test_a_hole_of_one_pixel_is_a_hole():
+    image = np.zeros((1080, 1920, 3), np.uint8)
+    frame = TimedFrame(image, 0, Fraction(1))
+    mask = np.zeros((1080, 1920), bool)
+    report = RemovalReport()
+    report.add_filled(FilledFrame(MaskedFrame(frame, mask), frame))
+    assert report.record()["hole_share"] == {"mean": 0.0, "max": 0.0, "frames_without": 1}
+    assert report.warnings()[0].startswith("nothing was removed: the masks of all 1 frames are emp")
+    mask[500, 700] = True
+    statistics = MaskStatistics(contents={"0": 10**7, "255": 1})
+    report.add_filled(FilledFrame(MaskedFrame(frame, mask, statistics=statistics), frame))
+    record = RemovalReport.from_segments([report.segment_record()]).record(frames_per_second=1)
+    assert record["hole_share"]["frames_without"] == 1 and record["warnings"] == []
+    assert record["hole_share"]["max"] == pytest.approx(1 / mask.size, rel=1e-5)
+    assert record["hole_share"]["mean"] == pytest.approx(0.5 / mask.size, rel=1e-5)
+    assert record["mask"]["contents"]["255"] == pytest.approx(1e-7)
+    assert "less than 0.1% of the picture removed" in format_summary(record)
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,8 @@ log = logging.getLogger(__name__)
 
 # Less grain than this is not worth a line.
 LEAST_SAID_GREY = 0.1
+# A smaller share is said to be less than 0.1%, because 0.0% is said of none.
+_LEAST_SAID_SHARE = 0.0005
 
 
 def infer_video(cfg: DictConfig) -> list[Path]:
@@ -320,8 +322,10 @@ def format_summary(record: Mapping[str, Any]) -> str:
         effects.append(
             f"the fill was given grain as the picture has, {grain:.1f} grey levels (mask.grain)"
         )
+    share = record["hole_share"]["mean"]
+    removed = "less than 0.1%" if 0 < share < _LEAST_SAID_SHARE else f"{share:.1%}"
     made = (
         f"{record['frames']} frames at {record['frames_per_second']:.1f} frames/s, "
-        f"{record['hole_share']['mean']:.1%} of the picture removed"
+        f"{removed} of the picture removed"
     )
     return "\n".join([made, *effects])

@@ -93,7 +93,7 @@ class RemovalReport:
         row |= {name: None if statistics is None else getattr(statistics, name) for name in _FILL}
         row |= {name: None if mask is None else getattr(mask, own) for name, own in _MASK.items()}
         for name, value in row.items():
-            self._columns[name].append(None if value is None else round(float(value), 6))
+            self._columns[name].append(None if value is None else _shorten(name, value))
         if mask is not None:
             self._contents.update(mask.contents)
 
@@ -139,7 +139,7 @@ class RemovalReport:
             **entries,
             "frames": self.frames,
             "hole_share": {
-                "mean": round(sum(holes) / max(self.frames, 1), 6),
+                "mean": round_figure(sum(holes) / max(self.frames, 1)),
                 "max": max(holes, default=0.0),
                 "frames_without": holes.count(0.0),
             },
@@ -155,7 +155,7 @@ class RemovalReport:
     def _content_shares(self) -> dict[str, float]:
         """Return the share of the pictures of what masks were made of, the largest first."""
         total = max(self._contents.total(), 1)
-        return {name: round(count / total, 6) for name, count in self._contents.most_common()}
+        return {name: round_figure(count / total) for name, count in self._contents.most_common()}
 
     def _means(self, names: Iterable[str]) -> dict[str, Any]:
         """Return the mean of columns over what was removed, where any frame has a value."""
@@ -170,7 +170,17 @@ class RemovalReport:
         ]
         if not pairs:
             return None
-        return round(sum(value * hole for value, hole in pairs) / sum(hole for _, hole in pairs), 6)
+        weighted = sum(value * hole for value, hole in pairs)
+        return round_figure(weighted / sum(hole for _, hole in pairs))
+
+
+def round_figure(value: float) -> float:
+    """Return a figure with six significant digits: one that is not 0 stays so, however small."""
+    return float(f"{value:.6g}")
+
+
+def _shorten(column: str, value: float) -> float:
+    return round(float(value), 6) if column == "time_s" else round_figure(value)
 
 
 def report_path(output: Path) -> Path:

@@ -181,6 +181,7 @@ function warnings({ warnings: lines }) {
 }
 
 function percent(share) {
+  if (share > 0 && share < 0.0005) return "less than 0.1%";
   return `${(100 * share).toFixed(share < 0.1 || (share > 0.9 && share < 0.9995) ? 1 : 0)}%`;
 }
 
