@@ -97,6 +97,15 @@ def test_another_size_is_scaled_and_another_shape_an_error_that_names_the_frame(
         pair_masks([], [], grow=1)
 
 
+def test_the_shape_of_masks_is_that_of_the_whole_clip_where_frames_were_made_smaller():
+    drawn = np.zeros((49, 160), np.uint8)
+    drawn[:, :80] = 1
+    (item,) = pair_masks(frames(1), [MaskOfFrame(drawn)], whole_size=(49, 160))
+    assert item.mask.shape == (48, 64) and item.mask[:, :31].all() and not item.mask[:, 33:].any()
+    with pytest.raises(ConfigError, match="mask of frame 0 is 160x49, but the frame is 320x49"):
+        list(pair_masks(frames(1), [MaskOfFrame(drawn)], whole_size=(49, 320)))
+
+
 @pytest.mark.parametrize("offset", [3, -2])
 @pytest.mark.parametrize("part", [range(2, 10), range(0, 10, 2), range(1, 9, 3), range(5, 10, 2)])
 def test_masks_that_begin_elsewhere_stay_on_their_frames_where_a_part_is_read(

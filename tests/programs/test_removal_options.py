@@ -7,6 +7,7 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -120,6 +121,23 @@ def test_a_provenance_video_of_a_fill_of_unknown_origin_is_refused(scene, asked,
     with pytest.raises(ConfigError, match=said):
         run(scene, f"output={scene / 'out.mov'}", "encode.provenance_video=true", *asked)
     assert sorted(scene.iterdir()) == before
+
+
+@pytest.mark.parametrize("size", [(97, 320), (320, 17), (9, 200), (1, 30)])
+def test_a_preview_of_a_clip_with_a_short_odd_side_takes_its_masks(tmp_path, size):
+    for name in ("in", "masks"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            picture = np.full((*size, 3), 255 if name == "masks" else 90, np.uint8)
+            picture[:, : size[1] // 2] = 0
+            cv2.imwrite(str(tmp_path / name / f"{number:05d}.png"), picture)
+    run(
+        tmp_path, f"input={tmp_path / 'in'}", f"masks={tmp_path / 'masks'}", "remover=solid",
+        "remover.colour=[255,255,255]", f"output={tmp_path / 'out'}", "preview=true",
+    )  # fmt: skip
+    shown = frames(tmp_path / "out.preview.mp4")[0].image.astype(int)
+    half = shown.shape[1] // 2
+    assert shown[:, : half - 2].max(initial=0) < 40 and shown[:, half + 2 :].min() > 215
 
 
 @pytest.fixture

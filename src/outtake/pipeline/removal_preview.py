@@ -73,7 +73,8 @@ def write_preview(job: Job, around_s: Fraction | None = None) -> tuple[Path, Pat
         for line in job.check_clip(clip.info):
             log.warning("%s", line)
         info = preview_info(clip.info)
-        job = _shrink_job(job, clip.info, info)
+        whole_size = clip.info.height, clip.info.width
+        job = _shrink_job(job, whole_size, info)
         times, are_all = ([], False) if around_s is None else _find_times(job, clip, around_s)
         if times and are_all:
             info = replace(info, frames=len(times))
@@ -90,6 +91,7 @@ def write_preview(job: Job, around_s: Fraction | None = None) -> tuple[Path, Pat
             lambda _: sink,
             plan,
             transform=lambda frames: shrink_frames(frames, info),
+            whole_size=whole_size,
             first_s=info.first_s,
             truncation=truncation,
         )
@@ -102,14 +104,13 @@ def write_preview(job: Job, around_s: Fraction | None = None) -> tuple[Path, Pat
     return video, sheet
 
 
-def _shrink_job(job: Job, whole: VideoInfo, info: VideoInfo) -> Job:
+def _shrink_job(job: Job, whole_size: tuple[int, int], info: VideoInfo) -> Job:
     """Return the job with what it says of the picture at the size of a preview."""
     known = {
         number: resize(labels, (info.height, info.width), "nearest")
         for number, labels in job.known_labels.items()
     }
-    size = whole.height, whole.width
-    regions = tuple(scale_region(each, size) for each in job.regions)
+    regions = tuple(scale_region(each, whole_size) for each in job.regions)
     return replace(job, known_labels=known, regions=regions)
 
 

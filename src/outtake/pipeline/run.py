@@ -87,6 +87,7 @@ def run_clip(
     plan: SegmentPlan,
     *,
     transform: Transform = iter,
+    whole_size: tuple[int, int] | None = None,
     first_s: Fraction = Fraction(0),
     truncation: TruncateOnError | None = None,
 ) -> tuple[RunResult, dict[str, float]]:
@@ -98,6 +99,7 @@ def run_clip(
         open_sink: Opens a sink for the segment with an index.
         plan: The segments that are made.
         transform: Applied to the clip; masks follow its size.
+        whole_size: The height and width of the clip before that; None where they stay.
         first_s: The time of the clip's first frame, in the clip's own time.
         truncation: Where the clip ends; by default at its end or at damage.
 
@@ -122,6 +124,7 @@ def run_clip(
                 masks,
                 grow=job.grow,
                 first_number=plan.start_frame,
+                whole_size=whole_size,
                 may_continue=lambda: not one_for_each or truncation.ended_early(),
             )
         elif job.labeller is not None:
