@@ -24,6 +24,12 @@ _MIN_RING_SHARE, _MIN_RING_PIXELS = 0.25, 12
 _TRUSTED_SHARE = 0.6
 # Contrasts that differ by a smaller share are equal: noise and moving things differ as well.
 _GAIN_TOLERANCE, _GAIN_NOISE_VARIANCE, _MAX_LOG_GAIN = 0.015, 60.0, 0.7
+# A smaller fade, as a logarithm, is none; from twice as much on it is as it was measured.
+_FADE_TOLERANCE = 0.1
+# A reference is of no use to a frame that has faded to a smaller share of its light or contrast.
+_LEAST_FADE = 0.125
+# So much light, in grey levels, and so much variance are nothing: the rounding of dark pictures.
+_NO_LIGHT_GREY, _NO_VARIANCE = 0.1, 1.0
 # Differences of colours, 0 to 255, are ranked in this fraction of a grey level.
 _RANKS_PER_GREY = 16
 
@@ -110,6 +116,58 @@ def _trimmed_mean(distances: Floats, count: int) -> float:
 
 
 @compile_loop
+def _choose_gains(moments: NDArray[np.float64], count: int, gains: Floats) -> bool:
+    """Choose the factors that adapt the colours of a reference by pixels that show the same.
+
+    Less contrast alone may be noise, and less light a shadow: gains stay near 1 then. A fade has
+    less of both. How much light there is counts from black or from white, whichever changes as the
+    contrast does.
+
+    Args:
+        moments: For each colour the sums of the frame and of its squares, and those of the
+            reference, (3, 4).
+        count: The number of pixels.
+        gains: The factors; written, (3,).
+
+    Returns:
+        Whether the frame has faded so far that the reference says nothing about it.
+    """
+    light = other_light = spread = other_spread = 0.0
+    for c in range(3):
+        mean, other = moments[c, 0] / count, moments[c, 2] / count
+        own_spread = max(moments[c, 1] / count - mean * mean, 0.0)
+        its_spread = max(moments[c, 3] / count - other * other, 0.0)
+        log_gain = 0.5 * np.log(
+            (own_spread + _GAIN_NOISE_VARIANCE) / (its_spread + _GAIN_NOISE_VARIANCE)
+        )
+        size = min(max(abs(log_gain) - _GAIN_TOLERANCE, 0.0), _MAX_LOG_GAIN)
+        gains[c] = size if log_gain > 0 else -size
+        light += mean / 3
+        other_light += other / 3
+        spread += own_spread / 3
+        other_spread += its_spread / 3
+    contrast = 0.5 * np.log((spread + _NO_VARIANCE) / (other_spread + _NO_VARIANCE))
+    from_black = np.log((light + _NO_LIGHT_GREY) / (other_light + _NO_LIGHT_GREY))
+    from_white = np.log((255 - light + _NO_LIGHT_GREY) / (255 - other_light + _NO_LIGHT_GREY))
+    least = min(from_black, from_white, contrast)
+    has_faded = contrast <= 0 and least < np.log(_LEAST_FADE)
+    if contrast < 0:
+        fade = -max(min(from_black, from_white), contrast)
+    else:
+        fade = min(max(from_black, from_white), contrast, _MAX_LOG_GAIN)
+    fade = max(min(fade, 2 * (fade - _FADE_TOLERANCE)), 0.0)
+    for c in range(3):
+        if has_faded:
+            gains[c] = least
+        elif contrast < 0 and gains[c] <= 0:
+            gains[c] = min(gains[c], -fade)
+        elif contrast > 0 and gains[c] >= 0:
+            gains[c] = max(gains[c], fade)
+        gains[c] = np.exp(gains[c])
+    return bool(has_faded)
+
+
+@compile_loop
 def score_reference(
     image: Frame,
     starts: NDArray[np.int64],
@@ -177,16 +235,7 @@ def score_reference(
                     moments[c, 1] += here * here
                     moments[c, 2] += there
                     moments[c, 3] += there * there
-    for c in range(3):
-        mean, other = moments[c, 0] / max(total, 1), moments[c, 2] / max(total, 1)
-        spread = moments[c, 1] / max(total, 1) - mean * mean
-        other_spread = moments[c, 3] / max(total, 1) - other * other
-        log_gain = 0.5 * np.log(
-            (max(spread, 0.0) + _GAIN_NOISE_VARIANCE)
-            / (max(other_spread, 0.0) + _GAIN_NOISE_VARIANCE)
-        )
-        size = min(max(abs(log_gain) - _GAIN_TOLERANCE, 0.0), _MAX_LOG_GAIN)
-        gains[c] = np.exp(size if log_gain > 0 else -size)
+    has_faded = _choose_gains(moments, max(total, 1), gains)
     distances = np.empty(len(points), np.float32)
     for s in range(regions):
         begin, end = starts[s], starts[s + 1]
@@ -213,3 +262,5 @@ def score_reference(
                 count += 1
         scores[s] = mean_distance / count
         trimmed[s] = _trimmed_mean(distances, count)
+        if has_faded:
+            scores[s] = trimmed[s] = np.inf
