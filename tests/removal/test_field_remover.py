@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from outtake.core.frames import MaskedFrame
+from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.types import TimedFrame
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.feather import FeatherRemover
@@ -144,3 +145,17 @@ def test_a_camera_that_changes_its_speed_is_followed():
         synthesised.append(np.mean([one.statistics.synthesised for one in filled]))
     assert scores[0] > scores[1] + 5
     assert synthesised[0] < 0.05 < 0.1 < synthesised[1]
+
+
+def test_the_bits_that_a_remover_gives_a_fill_are_woven_too():
+    class Fine(Remover):
+        def __call__(self, clip):
+            for item in clip:
+                deep = item.frame.image16 + np.uint16(5)
+                yield FilledFrame(item, replace(item.frame, image16=deep))
+
+    image = np.zeros((11, 8, 3), np.uint8)
+    deep = np.arange(image.size, dtype=np.uint16).reshape(image.shape)
+    item = frame_of(image, np.ones((11, 8), bool), 0, image16=deep)
+    (filled,) = FieldRemover(Fine(), "bff")([item])
+    assert np.array_equal(filled.frame.image16, deep + 5)
