@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import cast
 
 import cv2
@@ -14,13 +13,13 @@ from numpy.typing import NDArray
 from outtake.core.errors import ConfigError
 from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.types import Frame, Mask, TimedFrame
-from outtake.removal.protocol import Context, Remover
-from outtake.video.read.probe import VideoInfo
+from outtake.removal.outer_remover import OuterRemover
+from outtake.removal.protocol import Remover
 
 Image16 = NDArray[np.uint16]
 
 
-class FeatherRemover(Remover):
+class FeatherRemover(OuterRemover):
     """A remover whose fill fades into the frame over a rim inside the mask.
 
     Pixels outside the mask stay bit for bit. In the rim the frame shows through, so it must not be
@@ -46,28 +45,9 @@ class FeatherRemover(Remover):
                 "frame; "
                 "set mask.feather=0"
             )
-        self.remover = remover
-        self.needs_mask, self.knows_origins = remover.needs_mask, remover.knows_origins
-        self.device, self.notes = remover.device, remover.notes
+        super().__init__(remover)
         self.feather = feather
         self._by_fields = by_fields
-
-    @property
-    def name(self) -> str:
-        """The name of the remover inside."""
-        return self.remover.name
-
-    def files(self) -> tuple[Path, ...]:
-        """Return the files of the remover inside."""
-        return self.remover.files()
-
-    def check_clip(self, info: VideoInfo) -> tuple[str, ...]:
-        """Check a clip as the remover does."""
-        return self.remover.check_clip(info)
-
-    def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
-        """Return which frames the remover looks at."""
-        return self.remover.context(height, width, high_bit_depth)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame with its mask filled, and a soft seam.

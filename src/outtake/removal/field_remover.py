@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -14,10 +13,10 @@ from numpy.typing import NDArray
 from outtake.core.frames import FilledFrame, FillStatistics, MaskedFrame
 from outtake.core.types import Frame
 from outtake.removal.feather import FeatherRemover
+from outtake.removal.outer_remover import OuterRemover
 from outtake.removal.protocol import Context, Remover
 from outtake.removal.side_by_side import SideBySide
 from outtake.video.interlacing import FieldOrder
-from outtake.video.read.probe import VideoInfo
 
 Sample = TypeVar("Sample", np.uint8, np.uint16)
 
@@ -25,7 +24,7 @@ Sample = TypeVar("Sample", np.uint8, np.uint16)
 _ROWS: Mapping[FieldOrder, tuple[int, int]] = {"tff": (0, 1), "bff": (1, 0)}
 
 
-class FieldRemover(Remover):
+class FieldRemover(OuterRemover):
     """Gives another remover the two fields of each frame, and weaves what it makes of them.
 
     The fields were taken one after the other: where the camera or a thing moves, the rows of a
@@ -39,25 +38,8 @@ class FieldRemover(Remover):
     """
 
     def __init__(self, remover: Remover, order: FieldOrder) -> None:
-        self.remover = remover
+        super().__init__(remover)
         self._rows = _ROWS[order]
-        self.needs_mask, self.keeps_outside = remover.needs_mask, remover.keeps_outside
-        self.channels, self.shows_background = remover.channels, remover.shows_background
-        self.knows_origins = remover.knows_origins
-        self.device, self.notes = remover.device, remover.notes
-
-    @property
-    def name(self) -> str:
-        """The name of the other remover."""
-        return self.remover.name
-
-    def files(self) -> tuple[Path, ...]:
-        """Return the files of the other remover."""
-        return self.remover.files()
-
-    def check_clip(self, info: VideoInfo) -> tuple[str, ...]:
-        """Check a clip as the other remover does."""
-        return self.remover.check_clip(info)
 
     def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
         """Return which frames hold the fields that the other remover looks at."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -23,14 +22,14 @@ from outtake.removal.grain_measurement import (
     find_missing_grain,
     measure_grain,
 )
-from outtake.removal.protocol import Context, Remover
-from outtake.video.read.probe import VideoInfo
+from outtake.removal.outer_remover import OuterRemover
+from outtake.removal.protocol import Remover
 
 # Regions are handled each by itself, with what lies so close to them.
 _MARGIN_PX = 16
 
 
-class GrainRemover(Remover):
+class GrainRemover(OuterRemover):
     """A remover whose fill gets as much grain as it lacks beside the picture around it.
 
     Each frame is measured by itself, and its noise depends on its time alone: a frame comes out the
@@ -53,27 +52,8 @@ class GrainRemover(Remover):
                 f"mask.grain={strength}: remover {remover.name} leaves no fill in the "
                 "frame; set mask.grain=0"
             )
-        self.remover = remover
-        self.needs_mask, self.knows_origins = remover.needs_mask, remover.knows_origins
-        self.device, self.notes = remover.device, remover.notes
+        super().__init__(remover)
         self._strength = strength
-
-    @property
-    def name(self) -> str:
-        """The name of the remover inside."""
-        return self.remover.name
-
-    def files(self) -> tuple[Path, ...]:
-        """Return the files of the remover inside."""
-        return self.remover.files()
-
-    def check_clip(self, info: VideoInfo) -> tuple[str, ...]:
-        """Check a clip as the remover does."""
-        return self.remover.check_clip(info)
-
-    def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
-        """Return which frames the remover looks at."""
-        return self.remover.context(height, width, high_bit_depth)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame with its mask filled, and grain on the fill.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -13,14 +12,14 @@ from numpy.typing import NDArray
 from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.validate import check_number
 from outtake.drawing.label_pictures import join_side_by_side
-from outtake.removal.protocol import Context, Remover
-from outtake.video.read.probe import VideoInfo
+from outtake.removal.outer_remover import OuterRemover
+from outtake.removal.protocol import Remover
 
 T = TypeVar("T", np.uint8, np.uint16)
 _CHECKERBOARD = np.array([[[255] * 3, [204] * 3], [[204] * 3, [255] * 3]], np.uint8)
 
 
-class SideBySide(Remover):
+class SideBySide(OuterRemover):
     """Shows each frame before, left, and after another remover, right.
 
     Transparent pixels are shown over a checkerboard.
@@ -33,26 +32,16 @@ class SideBySide(Remover):
         ConfigError: The width is not a whole number from 0 on.
     """
 
-    keeps_outside = False
-
     def __init__(self, remover: Remover, divider_px: int = 2) -> None:
         check_number("remover.divider_px", divider_px, 0, whole=True)
-        self.remover = remover
+        super().__init__(remover)
+        self.keeps_outside, self.channels = False, 3
         self.divider_px = divider_px
-        self.needs_mask, self.knows_origins = remover.needs_mask, remover.knows_origins
-        self.device, self.notes = remover.device, remover.notes
 
-    def files(self) -> tuple[Path, ...]:
-        """Return the files of the remover on the right."""
-        return self.remover.files()
-
-    def check_clip(self, info: VideoInfo) -> tuple[str, ...]:
-        """Check a clip as the remover on the right does."""
-        return self.remover.check_clip(info)
-
-    def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
-        """Return which frames the other remover looks at."""
-        return self.remover.context(height, width, high_bit_depth)
+    @property
+    def name(self) -> str:
+        """What it is called in reports and errors."""
+        return type(self).__name__
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield frames of twice the width plus the divider's."""
