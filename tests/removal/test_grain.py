@@ -125,12 +125,18 @@ def test_grain_follows_the_brightness():
     assert added[~dark].std() == pytest.approx(3, rel=0.15)
 
 
-def test_noise_depends_on_the_time_of_a_frame_alone():
+def test_noise_depends_on_the_picture_alone():
     truth = scene()
-    source = add_noise(truth, 5, 1)
-    many = list(GrainRemover(Fill(truth))(item(source, pts) for pts in (-1, 0, 1)))
-    assert np.array_equal(many[2].frame.image, give_grain(source, truth, pts=1))
-    assert not np.array_equal(many[1].frame.image, many[2].frame.image)
+    one, other = add_noise(truth, 5, 1), add_noise(truth, 5, 2)
+    many = [
+        found.frame.image
+        for found in GrainRemover(Fill(truth))([item(one, 0), item(one, 1), item(other, 2)])
+    ]
+    # Animation shows a drawing for several frames: its grain stands still then.
+    assert np.array_equal(many[0], many[1])
+    assert np.array_equal(many[1], give_grain(one, truth, pts=7))
+    added = [(image.astype(np.float32) - truth)[HOLE].ravel() for image in many[1:]]
+    assert abs(np.corrcoef(*added)[0, 1]) < 0.05
 
 
 def test_16_bit_pictures_get_fractions_of_grey_levels():
@@ -155,16 +161,82 @@ def test_what_shows_no_grain_is_left_alone():
     everything = np.ones_like(HOLE)
     found = next(GrainRemover(Fill(scene()))([item(noisy, mask=everything)]))
     assert np.array_equal(found.frame.image, as_frame(scene()))
-    white = np.where(noisy > 200, 255, 255)
+    white = np.full_like(noisy, 255)
     assert measure_grain(as_frame(white), HOLE) is None
 
 
 def test_the_statistics_say_how_much_was_given():
-    found = next(GrainRemover(Fill(scene()))([item(add_noise(scene(), 4, 1))]))
+    truth = scene()
+    found = next(GrainRemover(Fill(truth))([item(add_noise(truth, 4, 1))]))
     assert found.statistics is not None and found.statistics.grain is not None
-    # Of brightness: that of three channels which do not agree is 0.67 of theirs.
+    added = found.frame.image.astype(np.float32) - as_frame(truth)
+    brightness = added[HOLE] @ np.array([0.299, 0.587, 0.114], np.float32)
+    assert found.statistics.grain == pytest.approx(brightness.std(), rel=0.05)
+    # That of three channels which do not agree is 0.67 of theirs.
     assert found.statistics.grain == pytest.approx(0.67 * 4, rel=0.1)
     assert found.statistics.observed == 1
+
+
+def test_captions_and_bars_without_noise_neither_get_it_nor_hide_it():
+    truth = scene()
+    source = add_noise(truth, 6, 1)
+    bars = np.zeros_like(HOLE)
+    bars[:30] = bars[-30:] = True
+    source[bars] = truth[bars] = 0
+    assert deviation_in_hole(give_grain(source, truth), truth) == pytest.approx(6, rel=0.12)
+    caption = np.zeros_like(HOLE)
+    caption[8:22, 60:260] = True
+    found = next(GrainRemover(Fill(truth))([item(source, mask=caption)]))
+    assert found.frame.image[caption].max() == 0
+
+
+@pytest.mark.parametrize(
+    "texture",
+    [
+        lambda: np.tile(255.0 * (np.add.outer(np.arange(4), np.arange(4)) % 4 < 2), (60, 80)),
+        lambda: (
+            cv2.GaussianBlur(np.random.default_rng(0).normal(0, 1, (240, 320)), (0, 0), 2) * 150
+            + 128
+        ),
+        lambda: np.where(np.random.default_rng(0).random((240, 320)) < 0.05, 230.0, 60.0),
+    ],
+    ids=["a halftone", "gravel", "confetti"],
+)
+def test_texture_is_no_grain(texture):
+    grey = np.repeat(np.asarray(texture(), np.float32)[..., None], 3, axis=2)
+    out = give_grain(grey, np.full_like(grey, 128))
+    assert deviation_in_hole(out, np.full_like(grey, 128)) < 1
+
+
+def test_weak_grain_comes_gradually():
+    truth = scene()
+    levels = [
+        deviation_in_hole(give_grain(add_noise(truth, each, 1), truth), truth)
+        for each in np.arange(0.2, 2.4, 0.2)
+    ]
+    assert levels[0] < 0.4 and levels[-1] > 1.5
+    assert np.abs(np.diff(levels)).max() < 0.6
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_grey_picture_stays_grey(deep: bool):
+    grey = np.repeat(scene()[..., :1], 3, axis=2)
+    noise = np.repeat(add_noise(np.zeros((HEIGHT, WIDTH, 1)), 6, 1), 3, axis=2)
+    one = item(grey + noise)
+    if deep:
+        one = replace(one, frame=replace(one.frame, image16=one.frame.image * np.uint16(257)))
+    out = next(GrainRemover(Fill(grey))([one])).frame
+    picture = out.image16 if deep else out.image
+    assert picture is not None and (picture == picture[..., :1]).all()
+    assert deviation_in_hole(out.image, grey) == pytest.approx(6, rel=0.12)
+
+
+def test_colours_agree_as_much_as_in_the_picture():
+    truth = scene()
+    added = (give_grain(add_noise(truth, 8, 1), truth) - truth)[HOLE]
+    # Those of the picture do not agree at all.
+    assert abs(np.corrcoef(added[:, 0], added[:, 1])[0, 1]) < 0.15
+    assert added.std(axis=0) == pytest.approx([8, 8, 8], rel=0.2)
 
 
 def test_fields_get_grain_of_their_own():

@@ -6,16 +6,19 @@ surfaces has none: in a grainy clip a fill without grain is seen as a smooth pat
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import product
 
 import cv2
 import numpy as np
 
 from outtake.core.errors import ConfigError
 from outtake.core.frames import FilledFrame, MaskedFrame
-from outtake.core.mask_regions import split_regions
+from outtake.core.types import Mask
 from outtake.removal.grain_measurement import (
+    TO_BRIGHTNESS,
     TO_RGB,
     Floats,
     Grain,
@@ -25,15 +28,21 @@ from outtake.removal.grain_measurement import (
 from outtake.removal.outer_remover import OuterRemover
 from outtake.removal.protocol import Remover
 
-# Regions are handled each by itself, with what lies so close to them.
-_MARGIN_PX = 16
+Crop = tuple[slice, slice]
+
+# Frames are handled in squares of this side: the time goes with the area of the hole, not with how
+# far its parts lie from each other. Each is seen with a margin, as far as levels are compared.
+_TILE_PX, _MARGIN_PX = 256, 32
+# So many rows are enough to tell one picture from another.
+_KEY_ROWS = 8
 
 
 class GrainRemover(OuterRemover):
     """A remover whose fill gets as much grain as it lacks beside the picture around it.
 
-    Each frame is measured by itself, and its noise depends on its time alone: a frame comes out the
-    same wherever it is processed. Pixels outside the mask stay bit for bit.
+    Each frame is measured by itself, and its noise depends on its picture alone: a frame comes out
+    the same wherever it is processed, and grain stands still where the picture does. Pixels outside
+    the mask stay bit for bit.
 
     Args:
         remover: The remover that fills the mask.
@@ -79,21 +88,39 @@ class GrainRemover(OuterRemover):
             return replace(filled, statistics=statistics)
         image = frame.image.copy()
         image16 = None if frame.image16 is None else frame.image16.copy()
-        noise_of = np.random.Generator(np.random.Philox(key=frame.pts & (1 << 64) - 1))
+        key = zlib.crc32(filled.source.frame.image[::_KEY_ROWS].tobytes())
+        noise_of = np.random.Generator(np.random.Philox(key=key))
         total = 0.0
-        for crop, own in split_regions(mask, _MARGIN_PX):
-            missing = find_missing_grain(image[crop], own, grain) * np.float32(self._strength)
-            total += float(missing.sum())
-            added = _draw_grain(noise_of, grain, missing)[own]
+        for tile, around in _cover(mask):
+            missing = find_missing_grain(frame.image[around], mask[around], grain)[
+                tile[0].start - around[0].start : tile[0].stop - around[0].start,
+                tile[1].start - around[1].start : tile[1].stop - around[1].start,
+            ]
+            noise = _draw_grain(noise_of, grain, missing * np.float32(self._strength))
+            total += float(np.square(noise @ TO_BRIGHTNESS).sum())
+            grainy = np.rint(image[tile] + noise)
+            image[tile] = np.where(missing[..., None] > 0, np.clip(grainy, 0, 255), image[tile])
             if image16 is not None:
-                exact = image16[crop][own] + 257 * added
-                image16[crop][own] = np.clip(np.rint(exact), 0, 65535).astype(np.uint16)
-            exact = image[crop][own] + added
-            image[crop][own] = np.clip(np.rint(exact), 0, 255).astype(np.uint8)
+                grainy = np.clip(np.rint(image16[tile] + 257 * noise), 0, 65535)
+                image16[tile] = np.where(missing[..., None] > 0, grainy, image16[tile])
         if statistics is not None:
-            statistics = replace(statistics, grain=total / np.count_nonzero(mask))
+            deviation = (total / np.count_nonzero(mask)) ** 0.5
+            statistics = replace(statistics, grain=deviation)
         frame = replace(frame, image=image, image16=image16)
         return replace(filled, frame=frame, statistics=statistics)
+
+
+def _cover(mask: Mask) -> Iterator[tuple[Crop, Crop]]:
+    """Yield the tiles of a picture in which something is masked, alone and with their margins."""
+    height, width = mask.shape
+    for top, left in product(range(0, height, _TILE_PX), range(0, width, _TILE_PX)):
+        tile = slice(top, min(top + _TILE_PX, height)), slice(left, min(left + _TILE_PX, width))
+        if mask[tile].any():
+            rows, columns = (
+                slice(max(0, part.start - _MARGIN_PX), min(part.stop + _MARGIN_PX, size))
+                for part, size in zip(tile, mask.shape, strict=True)
+            )
+            yield tile, (rows, columns)
 
 
 def _draw_grain(noise_of: np.random.Generator, grain: Grain, strength: Floats) -> Floats:

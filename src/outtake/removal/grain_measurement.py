@@ -8,6 +8,7 @@ coarse texture are in the minority.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -16,10 +17,12 @@ from numpy.typing import NDArray
 from outtake.core.types import Frame, Mask
 
 Floats = NDArray[np.float32]
+T = TypeVar("T", np.uint8, np.float32)
 
 # Y, Cr and Cb of BT.601 without an offset, and back: noise is added to each by itself.
 TO_RGB = np.array([[1, 1.402, 0], [1, -0.714136, -0.344136], [1, 0, 1.772]], np.float32)
 _TO_YCC = np.linalg.inv(TO_RGB).astype(np.float32)
+TO_BRIGHTNESS = _TO_YCC[0]
 _LAPLACIAN = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 # The median of its absolute value where the picture is white noise of deviation 1.
 _MEDIAN_LAPLACIAN = 6 * 0.6745
@@ -27,20 +30,29 @@ _MEDIAN_LAPLACIAN = 6 * 0.6745
 _BLOCK_PX, _MAX_BLOCKS, _MIN_BLOCKS = 16, 600, 32
 # Pixels closer to black or white are cut off, and have less noise than there was.
 _CLIPPED_GREY = 3
-# Of the blocks, this share shows little but grain; of these, so many show nothing else.
+# Most pictures have so many blocks without fine texture, and fewer without any detail.
 _QUIET_SHARE, _FLAT_SHARE, _MIN_FLAT = 0.25, 0.05, 12
 # Grain depends on the brightness: it is measured at these, if so many blocks are like that.
 _LEVELS_AT = np.array([32, 96, 160, 224], np.float32)
 _MIN_BLOCKS_OF_LEVEL, _MOST_UNLIKE = 24, 2.0
-# Weaker grain is not seen.
-_LEAST_GREY = 0.7
+# Weaker grain is not seen, and stronger is texture. In between it comes and goes gradually: a level
+# near a limit would switch it on and off from frame to frame.
+_UNSEEN_GREY, _SEEN_GREY = 0.4, 1.0
+_STRONGEST_GREY, _TEXTURE_GREY = 15.0, 20.0
+# How the root mean square of the Laplacian exceeds what its median says: noise has 1.05 to 1.11,
+# and texture, whose details are few and strong, more.
+_NOISE_EXCESS, _TEXTURE_EXCESS = 1.2, 1.4
 # Grain is alike so far away, and no farther.
 _GRAIN_PX = 4
-# The blocks with the least detail have a little less than others by chance.
-_LEAST_BY_CHANCE = 1.15
-# What has more than so many times the deviation in colour that it has in brightness is no grain.
-_MOST_COLOURED = 1.5
+# A coarser kernel has nearly no Laplacian: what needs more than so many times its level is texture.
+_MOST_COARSE = 3.0
+# What has more than so many times the deviation in colour that it has in brightness is no grain,
+# and a picture with less than this, in grey levels, has no colour.
+_MOST_COLOURED, _COLOURLESS_GREY = 1.5, 0.1
 _WINDOW_PX, _STEPS_PER_GREY = 15, 2
+# A fill gets no grain where the picture beside it has less than the first share of the level, and
+# all of it from the second: bars, captions and a sky that is cut off at white have none.
+_CLEAN_SHARE, _GRAINY_SHARE = 0.3, 0.6
 
 
 @dataclass(frozen=True)
@@ -79,41 +91,68 @@ def measure_grain(image: Frame, mask: Mask) -> Grain | None:
     if len(blocks) < _MIN_BLOCKS:
         return None
     blocks = blocks @ _TO_YCC.T
-    strengths = _median_laplacian(blocks[..., 0])
-    level = float(np.quantile(strengths, _QUIET_SHARE))
-    if level < _LEAST_GREY:
+    laplacian = _block_laplacian(blocks[..., 0])
+    block_levels = np.median(laplacian, axis=1) / _MEDIAN_LAPLACIAN
+    quiet = float(np.quantile(block_levels, _QUIET_SHARE))
+    seen = quiet * _ramp(quiet, _UNSEEN_GREY, _SEEN_GREY)
+    seen *= _ramp(quiet, _TEXTURE_GREY, _STRONGEST_GREY)
+    if not seen:
         return None
-    levels = np.full(len(_LEVELS_AT), level, np.float32)
+    quietest = laplacian[block_levels <= quiet]
+    deviation = float(np.sqrt(np.square(quietest).mean())) / 6
+    excess = deviation * _MEDIAN_LAPLACIAN / max(float(np.median(quietest)), 1e-3)
+    seen *= _ramp(excess, _TEXTURE_EXCESS, _NOISE_EXCESS)
+    if not seen:
+        return None
+    levels = np.full(len(_LEVELS_AT), quiet, np.float32)
     means = blocks[..., 0].mean(axis=(1, 2))
     nearest = np.abs(means[:, None] - _LEVELS_AT).argmin(axis=1)
     for place in range(len(levels)):
-        own = strengths[nearest == place]
+        own = block_levels[nearest == place]
         if len(own) >= _MIN_BLOCKS_OF_LEVEL:
             own_level = float(np.quantile(own, _QUIET_SHARE))
-            levels[place] = np.clip(own_level, level / _MOST_UNLIKE, level * _MOST_UNLIKE)
-    return Grain(levels, *_find_shapes(blocks, level))
+            levels[place] = np.clip(own_level, quiet / _MOST_UNLIKE, quiet * _MOST_UNLIKE)
+    # Captions and bars without grain must not say what it is like.
+    kernels, mixing = _find_shapes(blocks[block_levels >= quiet / 2])
+    return Grain(levels * np.float32(seen / quiet), kernels, mixing)
 
 
 def find_missing_grain(fill: Frame, mask: Mask, grain: Grain) -> Floats:
     """Return how much grain a fill lacks, in grey levels as of ``Grain.levels``, float32 (H, W).
 
-    Where a fill is rougher than grain makes it, nothing is lacking. Outside the mask it is 0.
+    Where a fill is rougher than grain makes it nothing is lacking, and where the picture beside it
+    has no grain it needs none. Outside the mask it is 0.
 
     Args:
         fill: The filled picture, uint8 (H, W, 3).
         mask: What was filled, bool (H, W).
         grain: That of the picture around it.
     """
-    brightness = np.asarray(fill @ _TO_YCC[0], np.float32)
-    rough = np.abs(cv2.filter2D(brightness, cv2.CV_32F, _LAPLACIAN))
-    steps = np.minimum(np.rint(rough * _STEPS_PER_GREY), 255).astype(np.uint8)
-    medians = cv2.medianBlur(_spread_inside_out(steps, mask), _WINDOW_PX).astype(np.float32)
-    found = medians / np.float32(_STEPS_PER_GREY * _MEDIAN_LAPLACIAN)
+    brightness = np.asarray(fill @ TO_BRIGHTNESS, np.float32)
+    laplacian = np.abs(cv2.filter2D(brightness, cv2.CV_32F, _LAPLACIAN))
+    steps = np.minimum(np.rint(laplacian * _STEPS_PER_GREY), 255).astype(np.uint8)
     smooth = cv2.blur(brightness, (_WINDOW_PX, _WINDOW_PX))
-    lacking = np.sqrt(np.maximum(np.square(grain.level_at(smooth)) - np.square(found), 0))
+    level = grain.level_at(smooth)
+    own_level = _local_level(steps, mask)
+    missing = np.sqrt(np.maximum(np.square(level) - np.square(own_level), 0))
+    beside = cv2.dilate(mask.view(np.uint8), np.ones((3, 3), np.uint8)) == 0
+    if beside.any():
+        share = _spread(_local_level(steps, beside), beside) / level
+        missing *= np.clip((share - _CLEAN_SHARE) / (_GRAINY_SHARE - _CLEAN_SHARE), 0, 1)
     # Its own noise must not make spots of more and of less grain.
-    lacking = cv2.blur(lacking, (_WINDOW_PX, _WINDOW_PX), borderType=cv2.BORDER_REPLICATE)
-    return np.where(mask, lacking, np.float32(0))
+    missing = cv2.blur(missing, (_WINDOW_PX, _WINDOW_PX), borderType=cv2.BORDER_REPLICATE)
+    return np.where(mask, missing, np.float32(0))
+
+
+def _ramp(value: float, none: float, all_of_it: float) -> float:
+    """Return 0 at one value, 1 at another, and beyond these the same."""
+    return min(max((value - none) / (all_of_it - none), 0.0), 1.0)
+
+
+def _local_level(steps: NDArray[np.uint8], where: Mask) -> Floats:
+    """Return the level of grain around each pixel by the absolute Laplacian inside of a mask."""
+    medians = cv2.medianBlur(_spread(steps, where), _WINDOW_PX)
+    return np.asarray(medians / np.float32(_STEPS_PER_GREY * _MEDIAN_LAPLACIAN), np.float32)
 
 
 def _cut_blocks(image: Frame, mask: Mask) -> Floats:
@@ -133,38 +172,32 @@ def _cut_blocks(image: Frame, mask: Mask) -> Floats:
     return np.asarray(blocks[whole], np.float32)
 
 
-def _median_laplacian(blocks: Floats) -> Floats:
-    """Return the strength of grain in each of some blocks, (n, h, w), float32 (n,)."""
-    found = blocks[:, :-2] - 2 * blocks[:, 1:-1] + blocks[:, 2:]
-    found = found[..., :-2] - 2 * found[..., 1:-1] + found[..., 2:]
-    medians = np.median(np.abs(found.reshape(len(found), -1)), axis=1)
-    return np.asarray(medians / _MEDIAN_LAPLACIAN, np.float32)
+def _block_laplacian(blocks: Floats) -> Floats:
+    """Return the absolute Laplacian of the pixels of blocks (n, h, w), float32 (n, m)."""
+    curved = blocks[:, :-2] - 2 * blocks[:, 1:-1] + blocks[:, 2:]
+    curved = curved[..., :-2] - 2 * curved[..., 1:-1] + curved[..., 2:]
+    return np.asarray(np.abs(curved.reshape(len(curved), -1)), np.float32)
 
 
-def _find_shapes(blocks: Floats, level: float) -> tuple[Floats, Floats]:
-    """Return the kernels and the mixing of grain, as of ``Grain``.
-
-    Args:
-        blocks: Blocks of Y, Cr and Cb, (n, 16, 16, 3).
-        level: The strength of their grain, in grey levels.
-    """
+def _find_shapes(blocks: Floats) -> tuple[Floats, Floats]:
+    """Return the kernels and the mixing of grain, as of ``Grain``, from blocks (n, 16, 16, 3)."""
     count = max(_MIN_FLAT, round(_FLAT_SHARE * len(blocks)))
     variances = np.square(_subtract_shading(blocks[..., 0])).mean(axis=(1, 2))
     flat = blocks[np.argsort(variances, kind="stable")[:count]]
     details = [_subtract_shading(flat[..., channel]) for channel in range(3)]
-    shared = np.cov(np.stack([detail.ravel() for detail in details]), bias=True)
+    covariance = np.cov(np.stack([detail.ravel() for detail in details]), bias=True)
     kernels = np.stack([_shape_kernel(detail) for detail in details])
     # The Laplacian of white noise of deviation 1 has a variance of 36.
     laplacian = cv2.filter2D(
         np.pad(kernels[0], 2), cv2.CV_32F, _LAPLACIAN, borderType=cv2.BORDER_CONSTANT
     )
-    sizes = np.sqrt(np.diagonal(shared)) + 1e-3
-    scale = 6 / float(np.sqrt(np.square(laplacian).sum()))
-    scale = min(scale, _LEAST_BY_CHANCE * float(sizes[0]) / level)
-    ratios = np.minimum(sizes / sizes[0], _MOST_COLOURED)
+    scale = min(6 / float(np.sqrt(np.square(laplacian).sum())), _MOST_COARSE)
+    deviations = np.sqrt(np.diagonal(covariance)) + 1e-3
+    ratios = np.minimum(deviations / deviations[0], _MOST_COLOURED)
+    ratios[1:][deviations[1:] < _COLOURLESS_GREY] = 0
     # Some more on the diagonal, or it has no root where two planes are the same.
-    alike = shared / np.outer(sizes, sizes) + 1e-3 * np.eye(3)
-    mixing = np.linalg.cholesky(alike).astype(np.float32)
+    correlation = covariance / np.outer(deviations, deviations) + 1e-3 * np.eye(3)
+    mixing = np.linalg.cholesky(correlation).astype(np.float32)
     return np.asarray(kernels * (scale * ratios)[:, None, None], np.float32), mixing
 
 
@@ -203,14 +236,13 @@ def _shape_kernel(detail: Floats) -> Floats:
     return np.asarray(kernel / size, np.float32)
 
 
-def _spread_inside_out(values: NDArray[np.uint8], mask: Mask) -> NDArray[np.uint8]:
+def _spread(values: NDArray[T], mask: Mask) -> NDArray[T]:
     """Return values of which those outside a mask are that of the nearest pixel inside."""
     if mask.all() or not mask.any():
         return values
-    outside = (~mask).view(np.uint8)
     _, nearest = cv2.distanceTransformWithLabels(
-        outside, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+        (~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    by_label = np.zeros(int(nearest.max()) + 1, np.uint8)
+    by_label = np.zeros(int(nearest.max()) + 1, values.dtype)
     by_label[nearest[mask]] = values[mask]
-    return np.asarray(by_label[nearest], np.uint8)
+    return np.asarray(by_label[nearest], values.dtype)
