@@ -32,7 +32,7 @@ Crop = tuple[slice, slice]
 
 # Frames are handled in squares of this side: the time goes with the area of the hole, not with how
 # far its parts lie from each other. Each is seen with a margin, as far as levels are compared.
-_TILE_PX, _MARGIN_PX = 256, 32
+_TILE_PX, _MARGIN_PX = 256, 24
 # So many rows are enough to tell one picture from another.
 _KEY_ROWS = 8
 
@@ -111,16 +111,18 @@ class GrainRemover(OuterRemover):
 
 
 def _cover(mask: Mask) -> Iterator[tuple[Crop, Crop]]:
-    """Yield the tiles of a picture in which something is masked, alone and with their margins."""
+    """Yield the parts of tiles in which something is masked, alone and with their margins."""
+    hidden = np.ascontiguousarray(mask).view(np.uint8)
     height, width = mask.shape
     for top, left in product(range(0, height, _TILE_PX), range(0, width, _TILE_PX)):
-        tile = slice(top, min(top + _TILE_PX, height)), slice(left, min(left + _TILE_PX, width))
-        if mask[tile].any():
-            rows, columns = (
-                slice(max(0, part.start - _MARGIN_PX), min(part.stop + _MARGIN_PX, size))
-                for part, size in zip(tile, mask.shape, strict=True)
+        x, y, columns, rows = cv2.boundingRect(hidden[top : top + _TILE_PX, left : left + _TILE_PX])
+        if columns:
+            part = slice(top + y, top + y + rows), slice(left + x, left + x + columns)
+            down, across = (
+                slice(max(0, side.start - _MARGIN_PX), min(side.stop + _MARGIN_PX, size))
+                for side, size in zip(part, mask.shape, strict=True)
             )
-            yield tile, (rows, columns)
+            yield part, (down, across)
 
 
 def _draw_grain(noise_of: np.random.Generator, grain: Grain, strength: Floats) -> Floats:

@@ -49,7 +49,8 @@ _MOST_COARSE = 3.0
 # What has more than so many times the deviation in colour that it has in brightness is no grain,
 # and a picture with less than this, in grey levels, has no colour.
 _MOST_COLOURED, _COLOURLESS_GREY = 1.5, 0.1
-_WINDOW_PX, _STEPS_PER_GREY = 15, 2
+# Levels are compared at every second pixel along x and y, in windows of so many of these.
+_EVERY, _WINDOW, _BLUR_PX, _STEPS_PER_GREY = 2, 9, 15, 2
 # A fill gets no grain where the picture beside it has less than the first share of the level, and
 # all of it from the second: bars, captions and a sky that is cut off at white have none.
 _CLEAN_SHARE, _GRAINY_SHARE = 0.3, 0.6
@@ -129,19 +130,21 @@ def find_missing_grain(fill: Frame, mask: Mask, grain: Grain) -> Floats:
         grain: That of the picture around it.
     """
     brightness = np.asarray(fill @ TO_BRIGHTNESS, np.float32)
-    laplacian = np.abs(cv2.filter2D(brightness, cv2.CV_32F, _LAPLACIAN))
+    laplacian = np.abs(cv2.filter2D(brightness, cv2.CV_32F, _LAPLACIAN))[::_EVERY, ::_EVERY]
     steps = np.minimum(np.rint(laplacian * _STEPS_PER_GREY), 255).astype(np.uint8)
-    smooth = cv2.blur(brightness, (_WINDOW_PX, _WINDOW_PX))
+    smooth = cv2.blur(brightness, (_BLUR_PX, _BLUR_PX))[::_EVERY, ::_EVERY]
     level = grain.level_at(smooth)
-    own_level = _local_level(steps, mask)
+    touched = cv2.dilate(mask.view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    inside, beside = mask[::_EVERY, ::_EVERY], ~touched[::_EVERY, ::_EVERY]
+    own_level = _local_level(steps, inside)
     missing = np.sqrt(np.maximum(np.square(level) - np.square(own_level), 0))
-    beside = cv2.dilate(mask.view(np.uint8), np.ones((3, 3), np.uint8)) == 0
     if beside.any():
         share = _spread(_local_level(steps, beside), beside) / level
         missing *= np.clip((share - _CLEAN_SHARE) / (_GRAINY_SHARE - _CLEAN_SHARE), 0, 1)
     # Its own noise must not make spots of more and of less grain.
-    missing = cv2.blur(missing, (_WINDOW_PX, _WINDOW_PX), borderType=cv2.BORDER_REPLICATE)
-    return np.where(mask, missing, np.float32(0))
+    missing = cv2.blur(missing, (_WINDOW, _WINDOW), borderType=cv2.BORDER_REPLICATE)
+    size = (mask.shape[1], mask.shape[0])
+    return np.where(mask, cv2.resize(missing, size), np.float32(0))
 
 
 def _ramp(value: float, none: float, all_of_it: float) -> float:
@@ -151,7 +154,7 @@ def _ramp(value: float, none: float, all_of_it: float) -> float:
 
 def _local_level(steps: NDArray[np.uint8], where: Mask) -> Floats:
     """Return the level of grain around each pixel by the absolute Laplacian inside of a mask."""
-    medians = cv2.medianBlur(_spread(steps, where), _WINDOW_PX)
+    medians = cv2.medianBlur(_spread(steps, where), _WINDOW)
     return np.asarray(medians / np.float32(_STEPS_PER_GREY * _MEDIAN_LAPLACIAN), np.float32)
 
 
