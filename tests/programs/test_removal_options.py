@@ -112,7 +112,7 @@ def test_a_preview_shows_what_the_output_will(scene, remover):
         (["remover=blur", "mask.feather=0.02", "mask.grain=1"], "Blur"),
         (["remover=alpha"], "Alpha"),
         (["remover=mask", "preview=true"], "MaskRemover"),
-        (["remover=side_by_side", "remover@remover.remover=solid"], "SideBySide"),
+        (["remover=side_by_side", "remover@remover.remover=solid"], "Solid"),
     ],
 )
 def test_a_provenance_video_of_a_fill_of_unknown_origin_is_refused(scene, asked, name):

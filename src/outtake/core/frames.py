@@ -101,8 +101,8 @@ class FillStatistics:
         disputed: The share of those pixels at which it is more than noise explains, 0 to 1.
         rim_step: How much harder the edge of the fill is than the picture beside it, in grey
             levels; None if unknown.
-        grain: How much grain the fill was given, in grey levels, averaged over it; None where none
-            was asked for.
+        grain: The standard deviation of the brightness of the grain that the fill was given, in
+            grey levels; None where none was asked for.
         rim_moves_with_hole: The share of the rim around the hole that moves with it instead of with
             the background, because the mask is too small, 0 to 1; None if it cannot be told.
         origin: One of the constants below for each pixel, uint8 (H, W); None if unknown.

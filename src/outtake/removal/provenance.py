@@ -13,11 +13,13 @@ from outtake.core.frames import OBSERVED, PROPAGATED, SYNTHESISED, FillStatistic
 from outtake.core.types import Frame, TimedFrame
 from outtake.drawing.label_pictures import draw_colour_key
 from outtake.removal.protocol import Remover
+from outtake.removal.side_by_side import SideBySide
 
 # Distinguishable with any kind of colour vision (Okabe and Ito 2008).
 ORIGIN_COLOURS = {OBSERVED: (86, 180, 233), PROPAGATED: (240, 228, 66), SYNTHESISED: (213, 94, 0)}
 _ORIGIN_NAMES = {OBSERVED: "observed", PROPAGATED: "propagated", SYNTHESISED: "synthesised"}
 _TINT_OPACITY = 0.6
+_INNER_KEY = "remover@remover.remover"
 
 
 def check_origins(remover: Remover) -> None:
@@ -27,9 +29,12 @@ def check_origins(remover: Remover) -> None:
         ConfigError: The remover does not say it.
     """
     if not remover.knows_origins:
+        inside, key = remover, "remover"
+        if isinstance(remover, SideBySide):
+            inside, key = remover.remover, _INNER_KEY
         raise ConfigError(
-            f"encode.provenance_video=true: {remover.name} does not say where its fill comes from; "
-            "leave it out, or set remover to clean_plate, exemplar, inpaint, smooth, torchscript "
+            f"encode.provenance_video=true: {inside.name} does not say where its fill comes from; "
+            f"leave it out, or set {key} to clean_plate, exemplar, inpaint, smooth, torchscript "
             "or onnx"
         )
 

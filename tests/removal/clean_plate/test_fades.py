@@ -51,6 +51,15 @@ def score(frame: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndar
     return gains, offsets[0], float(scores[0])
 
 
+@pytest.mark.parametrize("faded", [[0.3, 0.3, 1], [0.6, 0.6, 1], [1, 1, 0.5]])
+def test_a_colour_that_stays_has_not_faded(faded):
+    bright = view(WORLD, 30)
+    gains, _, error = score(np.rint(bright * np.array(faded)).astype(np.uint8), bright)
+    stays = np.array(faded) == 1
+    assert gains[stays] == pytest.approx(1, abs=0.02) and (gains[~stays] < 0.7).all()
+    assert error < 3
+
+
 @pytest.mark.parametrize("to", [0, 255])
 @pytest.mark.parametrize("left", [0.15, 0.3, 0.6, 0.9])
 def test_gains_follow_a_fade(to, left):

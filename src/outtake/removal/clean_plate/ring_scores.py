@@ -133,6 +133,7 @@ def _choose_gains(moments: NDArray[np.float64], count: int, gains: Floats) -> bo
         Whether the frame has faded so far that the reference says nothing about it.
     """
     light = other_light = spread = other_spread = 0.0
+    own_logs = np.empty(3)
     for c in range(3):
         mean, other = moments[c, 0] / count, moments[c, 2] / count
         own_spread = max(moments[c, 1] / count - mean * mean, 0.0)
@@ -140,6 +141,7 @@ def _choose_gains(moments: NDArray[np.float64], count: int, gains: Floats) -> bo
         log_gain = 0.5 * np.log(
             (own_spread + _GAIN_NOISE_VARIANCE) / (its_spread + _GAIN_NOISE_VARIANCE)
         )
+        own_logs[c] = 0.5 * np.log((own_spread + _NO_VARIANCE) / (its_spread + _NO_VARIANCE))
         size = min(max(abs(log_gain) - _GAIN_TOLERANCE, 0.0), _MAX_LOG_GAIN)
         gains[c] = size if log_gain > 0 else -size
         light += mean / 3
@@ -160,9 +162,10 @@ def _choose_gains(moments: NDArray[np.float64], count: int, gains: Floats) -> bo
         if has_faded:
             gains[c] = least
         elif contrast < 0 and gains[c] <= 0:
-            gains[c] = min(gains[c], -fade)
+            # A colour of the light that stayed has not faded.
+            gains[c] = min(gains[c], max(-fade, own_logs[c]))
         elif contrast > 0 and gains[c] >= 0:
-            gains[c] = max(gains[c], fade)
+            gains[c] = max(gains[c], min(fade, own_logs[c]))
         gains[c] = np.exp(gains[c])
     return bool(has_faded)
 
