@@ -272,7 +272,7 @@ def test_a_feather_softens_the_right_side_too(scene):
 def test_a_feather_without_a_seam_is_refused(scene, remover):
     pair = ["remover@remover.remover=alpha"] if remover == "side_by_side" else []
     output = [f"output={scene / 'out.mov'}", f"remover={remover}", *pair]
-    with pytest.raises(ConfigError, match=r"mask\.feather=0\.01: remover \w+ leaves no seam"):
+    with pytest.raises(ConfigError, match=r"mask\.feather=0\.01: remover \w+ leaves no fill"):
         run(scene, *output, "mask.feather=0.01")
     assert not list(scene.glob("out*"))
     run(scene, *output)

@@ -95,7 +95,7 @@ def test_without_a_rim_the_remover_is_as_it_is():
 
 
 def test_what_has_no_seam_or_no_sense_is_refused():
-    with pytest.raises(ConfigError, match="leaves no seam"):
+    with pytest.raises(ConfigError, match="leaves no fill"):
         FeatherRemover(MaskRemover(), 0.01)
     with pytest.raises(ConfigError, match=r"feather=0\.5"):
         FeatherRemover(Blur(), 0.5)

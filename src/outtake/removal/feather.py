@@ -10,16 +10,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.errors import ConfigError
 from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.types import Frame, Mask, TimedFrame
-from outtake.removal.outer_remover import OuterRemover
+from outtake.removal.outer_remover import FillRemover
 from outtake.removal.protocol import Remover
 
 Image16 = NDArray[np.uint16]
 
 
-class FeatherRemover(OuterRemover):
+class FeatherRemover(FillRemover):
     """A remover whose fill fades into the frame over a rim inside the mask.
 
     Pixels outside the mask stay bit for bit. In the rim the frame shows through, so it must not be
@@ -37,15 +36,7 @@ class FeatherRemover(OuterRemover):
     """
 
     def __init__(self, remover: Remover, feather: float, *, by_fields: bool = False) -> None:
-        if not 0 <= feather <= 0.1:
-            raise ConfigError(f"mask.feather={feather}: must be at least 0 and at most 0.1")
-        if not remover.keeps_outside or remover.channels != 3:
-            raise ConfigError(
-                f"mask.feather={feather}: remover {remover.name} leaves no seam in the "
-                "frame; "
-                "set mask.feather=0"
-            )
-        super().__init__(remover)
+        super().__init__(remover, "mask.feather", feather, 0.1)
         self.feather = feather
         self._by_fields = by_fields
 
@@ -56,13 +47,12 @@ class FeatherRemover(OuterRemover):
             ConfigError: The remover changes the size of frames.
         """
         for filled in self.remover(clip):
+            self.check_size(filled)
             frame = self._feather_frame(filled.source, filled.frame)
             yield replace(filled, frame=frame)
 
     def _feather_frame(self, item: MaskedFrame, filled: TimedFrame) -> TimedFrame:
         frame = item.frame
-        if filled.image.shape != frame.image.shape:
-            raise ConfigError("feather: the remover changes the frame's size; set mask.feather=0")
         rim_px = self.feather * item.mask.shape[0]
         if rim_px < 1 or not item.mask.any():
             return filled

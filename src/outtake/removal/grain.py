@@ -14,7 +14,6 @@ from itertools import product
 import cv2
 import numpy as np
 
-from outtake.core.errors import ConfigError
 from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.types import Mask
 from outtake.removal.grain_measurement import (
@@ -25,7 +24,7 @@ from outtake.removal.grain_measurement import (
     find_missing_grain,
     measure_grain,
 )
-from outtake.removal.outer_remover import OuterRemover
+from outtake.removal.outer_remover import FillRemover
 from outtake.removal.protocol import Remover
 
 Crop = tuple[slice, slice]
@@ -37,7 +36,7 @@ _TILE_PX, _MARGIN_PX = 256, 24
 _KEY_ROWS = 8
 
 
-class GrainRemover(OuterRemover):
+class GrainRemover(FillRemover):
     """A remover whose fill gets as much grain as it lacks beside the picture around it.
 
     Each frame is measured by itself, and its noise depends on its picture alone: a frame comes out
@@ -54,14 +53,7 @@ class GrainRemover(OuterRemover):
     """
 
     def __init__(self, remover: Remover, strength: float = 1.0) -> None:
-        if not 0 <= strength <= 2:
-            raise ConfigError(f"mask.grain={strength}: must be at least 0 and at most 2")
-        if not remover.keeps_outside or remover.channels != 3:
-            raise ConfigError(
-                f"mask.grain={strength}: remover {remover.name} leaves no fill in the "
-                "frame; set mask.grain=0"
-            )
-        super().__init__(remover)
+        super().__init__(remover, "mask.grain", strength, 2)
         self._strength = strength
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
@@ -78,8 +70,7 @@ class GrainRemover(OuterRemover):
 
     def _add_grain(self, filled: FilledFrame) -> FilledFrame:
         frame, mask = filled.frame, filled.source.mask
-        if frame.image.shape != filled.source.frame.image.shape:
-            raise ConfigError("grain: the remover changes the frame's size; set mask.grain=0")
+        self.check_size(filled)
         grain = measure_grain(filled.source.frame.image, mask)
         statistics = filled.statistics
         if statistics is not None:
