@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pytest
+import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 
 from outtake.config.build_task import build_loss
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
-from outtake.training.losses.cross_entropy import class_weights_from_frequencies
+from outtake.training.losses.cross_entropy import CrossEntropy, class_weights_from_frequencies
+
+if TYPE_CHECKING:
+    from pathlib import PurePath as Unknown
 
 LABELS = LabelSpace.from_names(["road", "car", "sky"])
 FREQUENCIES = np.array([0.7, 0.1, 0.2])
@@ -100,10 +106,78 @@ class OwnLossOfWords(OwnLoss):
         self.word = class_weights
 
 
-def test_an_own_loss_gets_what_it_says_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+class OwnLossBesideUnknown(OwnLoss):
+    def __init__(
+        self, class_weights: list[float] | None = None, other: Unknown | None = None
+    ) -> None:
+        super().__init__(class_weights)
+
+
+class OwnFocal(smp.losses.FocalLoss):
+    def __init__(self, mode: str = "multiclass", **options: Any) -> None:
+        super().__init__(mode, **options)
+        self.class_weights = None if self.class_weights is None else self.class_weights.tolist()
+
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return logits.mean()
+
+
+def make_own_loss(class_weights: list[float] | None = None) -> OwnLoss:
+    return OwnLoss(class_weights)
+
+
+class PlainCrossEntropy(CrossEntropy):
+    def __init__(self, class_weights=None, frequencies=None):
+        super().__init__(class_weights=class_weights, frequencies=frequencies)
+        self.word = class_weights
+
+
+class AnyCrossEntropy(PlainCrossEntropy):
+    def __init__(self, class_weights: Any = None, frequencies: Any = None) -> None:
+        super().__init__(class_weights, frequencies)
+
+
+class UnknownCrossEntropy(PlainCrossEntropy):
+    def __init__(
+        self,
+        class_weights: str | None = None,
+        frequencies: Any = None,
+        other: Unknown | None = None,
+    ) -> None:
+        super().__init__(class_weights, frequencies)
+
+
+def make_cross_entropy(class_weights: str | None, frequencies: Any) -> PlainCrossEntropy:
+    return PlainCrossEntropy(class_weights, frequencies=frequencies)
+
+
+@pytest.mark.parametrize(
+    "made", [OwnLoss, OwnLossBesideUnknown, OwnFocal, make_own_loss], ids=lambda made: made.__name__
+)
+def test_an_own_loss_of_a_list_gets_the_list(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTTAKE_ALLOW_TARGETS", __name__)
-    node = {"_target_": f"{__name__}.OwnLoss", "class_weights": "inverse"}
+    node = {"_target_": f"{__name__}.{made.__name__}", "class_weights": "inverse"}
     weights = class_weights_from_frequencies(FREQUENCIES, "inverse").tolist()
-    assert build_loss(node, LABELS, FREQUENCIES).loss.class_weights == weights
-    node["_target_"] = f"{__name__}.OwnLossOfWords"
-    assert build_loss(node, LABELS, FREQUENCIES).loss.word == "inverse"
+    assert build_loss(node, LABELS, FREQUENCIES).loss.class_weights == pytest.approx(weights)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [OwnLossOfWords, PlainCrossEntropy, AnyCrossEntropy, UnknownCrossEntropy, make_cross_entropy],
+    ids=lambda made: made.__name__,
+)
+def test_an_own_loss_that_may_take_words_gets_the_word(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTTAKE_ALLOW_TARGETS", __name__)
+    node = {"_target_": f"{__name__}.{made.__name__}", "class_weights": "inverse"}
+    built = build_loss(node, LABELS, FREQUENCIES)
+    assert getattr(built, "loss", built).word == "inverse"
+
+
+@pytest.mark.parametrize(
+    "target", [OF_A_LIST[0], "outtake.training.losses.cross_entropy.CrossEntropy"]
+)
+def test_without_a_labelled_pixel_there_are_no_class_weights(target: str) -> None:
+    with pytest.raises(ConfigError, match=r"class_weights=log: .* no labelled pixel; set"):
+        build_loss({"_target_": target, "class_weights": "log"}, LABELS, np.zeros(3))

@@ -21,7 +21,7 @@ from outtake.core.errors import ConfigError
 from outtake.training.losses.cross_entropy import class_weights_from_frequencies
 
 _CLASS_WEIGHTS = "class_weights"
-# Whose annotations are known to mean what they say.
+# Whose annotations are known to mean what they say, and whose class weights are lists.
 _LIBRARIES = ("segmentation_models_pytorch.", "torch.nn.")
 
 
@@ -30,8 +30,9 @@ def prepare_loss_options(
 ) -> Any:
     """Return the tree of a loss, in which words for class weights are lists of weights.
 
-    Outtake's own losses, and those whose annotation says that they take a word, are left as they
-    are.
+    They are so where the constructor takes a list for certain: it is of a library that is known, or
+    its annotation names a list and no text. All other options are left as they are, such as those
+    of a class that is derived from a loss of Outtake and takes words.
 
     Args:
         node: The resolved tree, all of whose targets are allowed.
@@ -52,30 +53,67 @@ def prepare_loss_options(
         key: prepare_loss_options(value, frequencies, f"{where}.{key}")
         for key, value in node.items()
     }
-    target = str(tree.get("_target_", "outtake."))
-    if target.startswith("outtake."):
-        return tree
-    annotations = _read_annotations(target)
-    weighting = tree.get(_CLASS_WEIGHTS)
-    if isinstance(weighting, str) and not _says_text(annotations.get(_CLASS_WEIGHTS)):
-        if frequencies is None:
-            raise ConfigError(f"{where}.{_CLASS_WEIGHTS} needs the class frequencies of a data set")
-        tree[_CLASS_WEIGHTS] = class_weights_from_frequencies(frequencies, weighting).tolist()
-    for key, value in tree.items() if target.startswith(_LIBRARIES) else ():
-        if key in annotations and not _admits(annotations[key], value):
+    target = str(tree.get("_target_", ""))
+    for key, value in tree.items() if target else ():
+        constructor = _find_constructor(target, key)
+        if constructor is None:
+            continue
+        annotation = _read_annotation(constructor, key)
+        is_of_library = constructor.__module__.startswith(_LIBRARIES)
+        takes_list = _says_list(annotation) and not _says_text(annotation)
+        if key == _CLASS_WEIGHTS and isinstance(value, str) and (is_of_library or takes_list):
+            if frequencies is None:
+                raise ConfigError(f"{where}.{key} needs the class frequencies of a data set")
+            tree[key] = class_weights_from_frequencies(frequencies, value).tolist()
+        elif is_of_library and not _admits(annotation, value):
             raise ConfigError(
                 f"{where}.{key}={show_value(value)}: {target} takes "
-                f"{inspect.formatannotation(annotations[key]).replace('typing.', '')}"
+                f"{inspect.formatannotation(annotation).replace('typing.', '')}"
             )
     return tree
 
 
-def _read_annotations(target: str) -> dict[str, Any]:
-    """Return the types of the options of a class, as far as they can be read."""
+def _find_constructor(target: str, option: str) -> Any:
+    """Return the function that names an option of a target; None if none is known to.
+
+    Of a class it may be that of a base, to which the constructors before it pass on what they do
+    not name.
+    """
     try:
-        return typing.get_type_hints(hydra.utils.get_object(target).__init__)
+        found = hydra.utils.get_object(target)
+        classes = inspect.getmro(found) if inspect.isclass(found) else ()
+        functions = [vars(each)["__init__"] for each in classes if "__init__" in vars(each)]
+        for function in functions if classes else [found]:
+            options = inspect.signature(function).parameters
+            if option in options:
+                return function
+            if all(each.kind is not inspect.Parameter.VAR_KEYWORD for each in options.values()):
+                return None
+    except Exception:  # whatever somebody's module does; building the loss says it
+        return None
+    return None
+
+
+def _read_annotation(function: Any, option: str) -> Any:
+    """Return the type of one option of a function; Any where it cannot be read."""
+    annotation = inspect.signature(function).parameters[option].annotation
+    if annotation is inspect.Parameter.empty:
+        return Any
+    names = getattr(inspect.unwrap(function), "__globals__", {})
+    try:
+        return typing.get_type_hints(
+            types.SimpleNamespace(__annotations__={option: annotation}), names
+        )[option]
     except Exception:  # whatever the names in somebody's annotations mean
-        return {}
+        return Any
+
+
+def _says_list(annotation: Any) -> bool:
+    """Return whether an annotation names a list, or a kind of sequence, as what an option takes."""
+    kind = typing.get_origin(annotation) or annotation
+    if inspect.isclass(kind) and kind is not object and issubclass(list, kind):
+        return True
+    return any(_says_list(each) for each in typing.get_args(annotation))
 
 
 def _says_text(annotation: Any) -> bool:

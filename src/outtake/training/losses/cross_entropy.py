@@ -120,15 +120,21 @@ class CrossEntropy(nn.Module):
 def class_weights_from_frequencies(
     frequencies: NDArray[np.float64], weighting: str
 ) -> NDArray[np.float64]:
-    """Turn class frequencies (classes,) into class weights (classes,); absent classes get 0."""
+    """Turn class frequencies (classes,) into class weights (classes,); absent classes get 0.
+
+    Raises:
+        ConfigError: The weighting does not exist, or no class occurs.
+    """
+    if weighting not in WEIGHTINGS:
+        raise _unknown_weighting_error(weighting)
+    if frequencies.sum() == 0:
+        raise ConfigError(
+            f"loss.class_weights={weighting}: the training images have no labelled pixel; "
+            "set loss.class_weights=null"
+        )
     present = frequencies > 0
     safe = np.where(present, frequencies, 1.0)
-    if weighting == "log":
-        weights = 1.0 / np.log(1.1 + frequencies)
-    elif weighting == "inverse":
-        weights = 1.0 / safe
-    else:
-        raise _unknown_weighting_error(weighting)
+    weights = 1.0 / np.log(1.1 + frequencies) if weighting == "log" else 1.0 / safe
     weights = np.where(present, weights, 0.0)
     return weights / float((weights * frequencies).sum())
 
