@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -39,29 +40,35 @@ def test_a_run_is_not_made_shorter_than_what_is_done_and_goes_on_afterwards(
     assert "max_epochs: 3\n" in (run / "config.yaml").read_text()
 
 
-def test_a_run_inside_an_epoch_is_not_ended_before_it(
+@pytest.fixture
+def ended_run(
     runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = tmp_path / "run"
-    with monkeypatch.context() as patch:
-        end_at(patch, "training_step", 6)
-        with pytest.raises(SystemExit):
-            train(compose("train", runs.options(pairs)), run)
+) -> Callable[[int], Path]:
+    """Return what trains until a step, where a signal ends it, and gives the folder of the run."""
+
+    def end(step: int) -> Path:
+        with monkeypatch.context() as patch:
+            end_at(patch, "training_step", step)
+            with pytest.raises(SystemExit):
+                train(compose("train", runs.options(pairs)), tmp_path / "run")
+        return tmp_path / "run"
+
+    return end
+
+
+def test_a_run_inside_an_epoch_is_not_ended_before_it(ended_run: Callable[[int], Path]) -> None:
+    run = ended_run(6)
     before = _records(run)
     with pytest.raises(ConfigError, match=r"trainer\.max_epochs=1: .* has begun 2 epochs"):
         go_on(run, "trainer.max_epochs=1")
     assert _records(run) == before
 
 
-@pytest.mark.parametrize("where", ["on_load_checkpoint", "on_train_start"])
+@pytest.mark.parametrize("where", ["on_load_checkpoint", "on_train_start", "training_step"])
 def test_a_refusal_inside_the_fit_leaves_every_record_of_the_run(
-    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+    ended_run: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    run = tmp_path / "run"
-    with monkeypatch.context() as patch:
-        end_at(patch, "training_step", 3)
-        with pytest.raises(SystemExit):
-            train(compose("train", runs.options(pairs)), run)
+    run = ended_run(3)
     with (run / "metrics.jsonl").open("a") as log:
         log.write('{"step": 4}\n')  # logged after the last checkpoint
     before = _records(run)
@@ -73,9 +80,33 @@ def test_a_refusal_inside_the_fit_leaves_every_record_of_the_run(
         patch.setattr(SegmentationTask, where, refuse)
         with pytest.raises(ConfigError, match="refused"):
             go_on(run, "trainer.max_epochs=5", "note=other")
-    assert _records(run) == before
+    after = _records(run)
+    if where == "training_step":  # the step logs, which the next resumption cuts off
+        after[run / "metrics.jsonl"] = before[run / "metrics.jsonl"]
+    assert after == before
     go_on(run, "trainer.max_epochs=2")
     assert '{"step": 4}' not in (run / "metrics.jsonl").read_text()
+
+
+def test_a_refusal_inside_a_validation_leaves_every_record_of_the_run(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        end_at(patch, "validation_step", 2)
+        with pytest.raises(SystemExit):
+            train(compose("train", [*runs.options(pairs), "data.eval_batch_size=1"]), run)
+    before = _records(run)
+
+    def refuse(*_: object) -> None:
+        raise ConfigError("refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SegmentationTask, "validation_step", refuse)
+        with pytest.raises(ConfigError, match="refused"):
+            go_on(run, "trainer.max_epochs=5", "note=other")
+    assert _records(run) == before
+    go_on(run)
 
 
 def test_a_run_that_had_ended_keeps_the_config_that_it_was_trained_with(

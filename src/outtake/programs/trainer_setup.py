@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
@@ -97,7 +96,6 @@ def make_trainer(
         default_root_dir=str(folder.path),
         callbacks=[
             last,
-            SummaryRemover(folder),
             *recorders,
             OptimizerAverage(),
             *seeds,
@@ -152,26 +150,6 @@ def _make_timers(max_time: object) -> list[Timer]:
         return [Timer(max_time)]
     except (MisconfigurationException, TypeError) as error:
         raise ConfigError(_MAX_TIME.format(max_time)) from error
-
-
-class SummaryRemover(Callback):
-    """Deletes the summary of a run that goes on, before its first step makes it untrue.
-
-    A run that had ended, or had stopped early, does none, and keeps it.
-
-    Args:
-        folder: The run folder.
-    """
-
-    def __init__(self, folder: RunFolder) -> None:
-        self._folder = folder
-        self._is_due = True
-
-    def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
-        """Delete it."""
-        if self._is_due and trainer.is_global_zero:
-            self._folder.discard_summary()
-        self._is_due = False
 
 
 def check_length(trainer: Trainer, resumed: Resumption, folder: RunFolder) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 from torch.distributed.tensor import DTensor
@@ -49,9 +49,13 @@ def write_run_records(
 class ResumptionRecorder(Callback):
     """Writes what a resumption changes in the records of its run, once the run goes on.
 
-    That is at its first step or validation. All that can refuse a resumption has looked at it by
-    then, so that one which is refused leaves records with which the run can be resumed plainly. A
-    run that had ended does no step: only notes on it are written.
+    That is after its first batch of training or of a validation. All that can refuse a resumption
+    has looked at it by then, and so has what fails in a step, such as a batch that is too large: a
+    resumption that is refused leaves records with which the run can be resumed plainly. The summary
+    is deleted then, which is no longer true. A run that had ended does no step: it keeps that, and
+    only notes on it are written.
+
+    No checkpoint is saved before: it must come before what saves one at the end of a batch.
 
     Args:
         folder: The folder of the run.
@@ -77,11 +81,11 @@ class ResumptionRecorder(Callback):
         self._folder.check_data(describe_data(data))
         self._select_changed_notes()
 
-    def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
-        """Write them before the first step."""
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Write them after the first batch."""
         self._record(trainer)
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Write them, where a run was ended before or in a validation."""
         if not trainer.sanity_checking:
             self._record(trainer)
@@ -111,6 +115,7 @@ class ResumptionRecorder(Callback):
         self.write_notes()
         self.goes_on = True
         self._folder.discard_ending()
+        self._folder.discard_summary()
         self._folder.log_resume(self._overrides, describe_environment())
         # The next resumption starts from what this one changed.
         _write_config(self._folder, self._cfg)
@@ -139,7 +144,7 @@ def _select_notes(cfg: DictConfig) -> dict[str, Any]:
 def read_kept_summary(folder: RunFolder) -> dict[str, Any] | None:
     """Return the summary of a run that had ended before, None if it is to be written anew.
 
-    A training deletes it before its first step, so one that is there means that none was done, and
+    A training deletes it after its first batch, so one that is there means that none was done, and
     this process knows neither the times nor the steps of the run.
     """
     try:
