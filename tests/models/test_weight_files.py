@@ -21,11 +21,23 @@ STATE = {"conv.weight": torch.ones(2, 3), "conv.bias": torch.ones(2)}
         {"state_dict": STATE, "epoch": 3},
         {"model": STATE, "optimizer": {"state": {0: {"step": torch.ones(1)}}}, "epoch": 3},
         {"model_state_dict": STATE, "best": torch.tensor(0.7)},
+        {"model": STATE, "rng_state": torch.get_rng_state()},
+        {"model": STATE, "class_weights": torch.ones(2), "epoch": 3},
         {"state_dict": STATE | {"conv._extra_state": None}, "random": {"torch": torch.ones(2)}},
         {"state_dict": STATE, "state_dict_ema": STATE},
         {7: torch.ones(1), "epoch": 3} | STATE,
     ],
-    ids=["bare", "lightning", "torchvision", "score", "outtake", "timm", "numbers"],
+    ids=[
+        "bare",
+        "lightning",
+        "torchvision",
+        "score",
+        "draws",
+        "class weights",
+        "outtake",
+        "timm",
+        "numbers",
+    ],
 )
 def test_the_only_state_dict_of_a_file_is_read(content, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "weights.pth")

@@ -68,8 +68,8 @@ def find_state(loaded: object, place: str) -> dict[str, torch.Tensor]:
     own, parts = _select_tensors(content), _list_states(content)
     if _STATE_DICT in parts:
         return parts[_STATE_DICT]
-    # Beside a state dict, one number is the score or the step of a training.
-    if any(value.dim() > 0 for value in own.values()) or (own and not parts):
+    # Beside a state dict a few tensors are what else a training has: a score, the state of a draw.
+    if own and all(len(own) >= len(part) for part in parts.values()):
         return own
     if len(parts) > 1:
         names = list_some([to_printable(name) for name in parts])
