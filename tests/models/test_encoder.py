@@ -102,9 +102,10 @@ def test_an_encoder_that_takes_no_strict_loading_begins_from_a_file(tmp_path: Pa
     assert all(torch.equal(loaded[name], value) for name, value in given.items())
 
 
-def test_a_file_of_timm_fits_where_the_encoder_joins_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize("prefix", ["", "module.", "model.", "module.backbone.", "encoder."])
+def test_a_file_of_timm_fits_where_the_encoder_joins_names(tmp_path: Path, prefix: str) -> None:
     given = timm.create_model("convnext_atto").state_dict()
-    torch.save(given, tmp_path / "weights.pth")
+    torch.save({prefix + key: value for key, value in given.items()}, tmp_path / "weights.pth")
     loaded = make_encoder("tu-convnext_atto", weights=str(tmp_path / "weights.pth")).state_dict()
     for own, theirs in (("stem_0", "stem.0"), ("stages_3.blocks.1.norm", "stages.3.blocks.1.norm")):
         assert torch.equal(loaded[f"model.{own}.weight"], given[f"{theirs}.weight"])

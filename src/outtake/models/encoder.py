@@ -11,6 +11,7 @@ from typing import Any
 
 import segmentation_models_pytorch as smp
 import timm
+import torch
 from torch import nn
 
 from outtake.core.errors import ConfigError, WeightsError
@@ -165,8 +166,8 @@ def load_encoder_weights(
         return
     path = fetch_imagenet(name) if weights == "imagenet" else Path(weights).expanduser()
     state = read_weights(path, _KEY)
-    # timm gives encoders the stages of their sequences one by one, as stem_0 for stem.0.
-    state = {key.replace(".", "_", 1): value for key, value in state.items()} | state
+    if name.startswith("tu-"):
+        state = _join_stage_names(state) | state
     own = encoder.state_dict()
     names = match_names(own, state, _PREFIXES)
     found = {key: fit_filters(state[name], own[key]) for key, name in names.items()}
@@ -188,6 +189,19 @@ def load_encoder_weights(
         )
     # Not the encoder's own method: smp's rename layers of old files, and some take no strict.
     nn.Module.load_state_dict(encoder, taken, strict=False)
+
+
+def _join_stage_names(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return tensors as timm names them where it gives the stages of a sequence one by one.
+
+    That is ``stem_0`` for ``stem.0``, behind all that a file may put before the names.
+    """
+    return {
+        prefix + key.removeprefix(prefix).replace(".", "_", 1): value
+        for prefix in _PREFIXES
+        for key, value in state.items()
+        if key.startswith(prefix)
+    }
 
 
 def fetch_imagenet(name: str) -> Path:
