@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from outtake.config.load_trained import load_trained
 from outtake.core.errors import ConfigError
@@ -34,6 +35,28 @@ def test_labels_and_confidence_are_those_of_the_backend(small_run: Path) -> None
     assert np.allclose(found.confidence[:2], confidence, atol=1e-3)
     one = predictor(batch[2])
     assert one.labels.shape == (40, 56) and (one.labels == found.labels[2]).mean() > 0.99
+
+
+def test_options_of_numpy_and_torch_are_taken_as_plain_values(small_run: Path) -> None:
+    predictor = Predictor.from_checkpoint(
+        small_run,
+        device=torch.device("cpu"),
+        backend=TORCH,
+        short_side=np.int64(32),
+        batch_size=np.int64(2),
+        flip=np.bool_(True),
+        scales=np.array([1.0]),
+        window=(np.int64(32), 32),
+        overlap=np.float32(0.25),
+        confidence=np.bool_(False),
+    )
+    assert predictor.trained.short_side == 32 and type(predictor.trained.short_side) is int
+    plain = Predictor.from_checkpoint(
+        small_run, device="cpu", backend=TORCH, short_side=32, flip=True, window=32
+    )
+    batch = pictures(1)
+    assert predictor(batch).confidence is None
+    assert (predictor(batch).labels == plain(batch).labels).mean() > 0.99
 
 
 def test_what_is_no_picture_is_refused_in_one_line(small_run: Path) -> None:

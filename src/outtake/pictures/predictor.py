@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 import cv2
 import numpy as np
+import torch
 
 from outtake.config.build_refiner import build_refiner
 from outtake.config.load_ensemble import Trained, load_one_or_several, with_short_side
@@ -72,7 +73,7 @@ class Predictor:
         cls,
         run_or_file: str | Path | Sequence[str],
         *,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         backend: Mapping[str, Any] | None = None,
         precision: str = "auto",
         short_side: int | None = None,
@@ -108,8 +109,7 @@ class Predictor:
         Raises:
             OuttakeError: The checkpoint cannot be loaded, or an option cannot work.
         """
-        asked = parse(
-            _Options,
+        given = _to_plain(
             {
                 "device": device,
                 "backend": {} if backend is None else backend,
@@ -125,23 +125,25 @@ class Predictor:
                 "refine": refine,
                 "confidence": confidence,
                 "label_map": label_map,
-            },
+            }
         )
+        asked = parse(_Options, given)
         named = str(run_or_file) if isinstance(run_or_file, Path) else run_or_file
-        trained = load_one_or_several(named, resolve_device(asked.device), label_map=label_map)
-        trained = with_short_side(trained, short_side)
+        device_there = resolve_device(asked.device)
+        trained = load_one_or_several(named, device_there, label_map=asked.label_map)
+        trained = with_short_side(trained, asked.network.short_side)
         opened = open_backend(
             asked.backend.name,
             trained,
             device=asked.device,
-            precision=precision,
-            confidence=confidence,
+            precision=asked.network.precision,
+            confidence=asked.confidence,
             **asked.network.passes(of_one_clip=trained.clip is not None),
             refiner=build_refiner(asked.refine, trained),
             calibration=lambda: calibration_images(trained),
             **asked.backend.options,
         )
-        return cls(trained, opened, batch_size)
+        return cls(trained, opened, asked.network.batch_size)
 
     @property
     def label_space(self) -> LabelSpace:
@@ -195,6 +197,17 @@ class Predictor:
         if self.trained.channels == 1 and picture.shape[2] == 3:
             picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))[..., None]
         return picture
+
+
+def _to_plain(value: Any) -> Any:
+    """Return a device and values of NumPy as a config has them: text, numbers and lists."""
+    if isinstance(value, Mapping):
+        return {key: _to_plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_plain(each) for each in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return str(value) if isinstance(value, torch.device) else value
 
 
 def _join(confidences: Sequence[Confidences | None]) -> Confidences | None:
