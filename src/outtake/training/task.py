@@ -229,9 +229,7 @@ class SegmentationTask(LightningModule):
 
         Every rank must call this at the same place: each adds its samples.
         """
-        samples = [
-            index for each in collectives.all_gather(samples) for index in each if index >= 0
-        ]
+        samples = [i for each in collectives.all_gather(samples) for i in each if i >= 0]
         named = ", ".join(map(str, samples)) or "none"
         return NonFiniteLossError(
             f"{message} at epoch {self.current_epoch}, step {self.global_step} ({split} samples "
@@ -336,6 +334,8 @@ class SegmentationTask(LightningModule):
         Raises:
             CheckpointError: Another teacher trained the network.
         """
+        # Lightning does so only once it has loaded the weights, which may be double.
+        self.trainer.precision_plugin.convert_module(self)
         if self.supervision is not None:
             restore_supervision(self.supervision, checkpoint)
         for state in checkpoint.get("lr_schedulers", []):
