@@ -51,6 +51,16 @@ def test_what_a_training_ends_before_is_said(
     ] * len(said)
 
 
+@pytest.mark.parametrize("group", ["scheduler", "optimizer"])
+def test_a_warmup_that_is_no_number_of_steps_is_refused(group: str) -> None:
+    trainer = SimpleNamespace(
+        max_epochs=2, max_steps=-1, limit_train_batches=1.0, accumulate_grad_batches=1
+    )
+    options = OmegaConf.create({group: {"warmup_steps": "x"}})
+    with pytest.raises(ConfigError, match=rf"{group}\.warmup_steps=x: must be a whole number"):
+        warn_of_limits(cast("Any", trainer), DATA, options)
+
+
 @pytest.mark.parametrize("precision", ["bf16-true", "16-true", "64-true", "32-true", "bf16-mixed"])
 def test_an_average_of_lightning_needs_a_precision_that_it_keeps(
     precision: str, tmp_path: Path

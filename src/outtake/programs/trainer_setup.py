@@ -12,6 +12,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint, Timer, WeightAveraging
 
 from outtake.config.instantiate import instantiate, resolve_config, select_entries
 from outtake.core.errors import ConfigError
+from outtake.core.validate import check_number
 from outtake.data.datamodule import DataModule
 from outtake.programs.trial_steps import limit_batches
 from outtake.runs.run_folder import RunFolder
@@ -177,7 +178,11 @@ def check_validation_interval(trainer: Trainer, data: DataModule) -> None:
 
 
 def warn_of_limits(trainer: Trainer, data: DataModule, cfg: DictConfig) -> None:
-    """Say what a training ends before, because it is shorter."""
+    """Say what a training ends before, because it is shorter.
+
+    Raises:
+        ConfigError: A number of steps that the rate rises for is none.
+    """
     of_epoch = -(-_count_batches(trainer, data) // int(trainer.accumulate_grad_batches))
     epochs = -1 if trainer.max_epochs is None else trainer.max_epochs
     if 0 <= epochs * of_epoch < trainer.max_steps:
@@ -199,6 +204,7 @@ def warn_of_limits(trainer: Trainer, data: DataModule, cfg: DictConfig) -> None:
     # A schedule gets to the rate in the step after its warmup, an optimizer in the last one of it.
     for group, reached in (("scheduler", 1), ("optimizer", 0)):
         warmup = (resolve_config(cfg.get(group)) or {}).get("warmup_steps")
+        check_number(f"{group}.warmup_steps", warmup, 0, whole=True, optional=True)
         if warmup and steps < warmup + reached:
             log.warning(
                 "%s.warmup_steps=%d: the training has %d steps, so the rate never gets as high as "
