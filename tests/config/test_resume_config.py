@@ -73,18 +73,25 @@ def test_all_else_can_change(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("batches", [0, 3])
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ("data.batch_size=4", r"data.batch_size=4: .* after 3 batches.*size=8"),
+        ("+trainer.limit_train_batches=2", r"limit_train_batches=2: .* after 3 batches.*=null"),
+    ],
+)
 def test_the_batches_of_an_epoch_stay_those_that_it_was_begun_with(
-    tmp_path: Path, batches: int
+    tmp_path: Path, batches: int, changed: str, said: str
 ) -> None:
     begin(tmp_path, "data.batch_size=8")
     checkpoint = tmp_path / "last.ckpt"
     save_checkpoint({"resume": {"batches": batches}}, checkpoint)
     check_epoch_kept(compose("train", ["data.batch_size=8"]), tmp_path, checkpoint)
-    smaller = compose("train", ["data.batch_size=4"])
+    smaller = compose("train", ["data.batch_size=8", changed])
     if not batches:
         check_epoch_kept(smaller, tmp_path, checkpoint)
     else:
-        with pytest.raises(ConfigError, match=r"data.batch_size=4: .* after 3 batches.*size=8"):
+        with pytest.raises(ConfigError, match=said):
             check_epoch_kept(smaller, tmp_path, checkpoint)
 
 

@@ -39,12 +39,13 @@ _FREE_SETTINGS = (
 # How the weights are divided, which the state of the optimizer belongs to.
 _KEPT_DIVISION = ("freeze", "unfreeze_epoch", "decay_norms_and_biases")
 _KEPT_CLASSES = ("optimizer", "scheduler")
-# What a batch of an epoch is.
+# What the batches of an epoch are.
 _EPOCH_KEYS = (
     "data.batch_size",
     "data.samples_per_epoch",
     "data.unlabelled_batch_size",
     "trainer.accumulate_grad_batches",
+    "trainer.limit_train_batches",
 )
 
 
