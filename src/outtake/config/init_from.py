@@ -13,7 +13,7 @@ from outtake.core.errors import CheckpointError
 from outtake.core.files import sha256_of_file
 from outtake.core.torch_files import is_legacy
 from outtake.models.weight_files import find_state, read_weights
-from outtake.training.initial_weights import InitialWeights, initial_key
+from outtake.training.initial_weights import InitialWeights, name_initial_key
 
 _KEY = "init_from"
 _CHECKPOINT_SUFFIXES = (".ckpt", ".zip")
@@ -43,8 +43,8 @@ def find_initial_file(init_from: str, key: str = _KEY) -> Path:
 
 def find_initial_files(init_from: str | Mapping[str, str]) -> None:
     """Raise a CheckpointError unless there is every file that ``init_from`` means."""
-    for name, each in _parts(init_from).items():
-        find_initial_file(each, initial_key(name))
+    for name, each in _list_parts(init_from).items():
+        find_initial_file(each, name_initial_key(name))
 
 
 def read_members_weights(init_from: str | Mapping[str, str]) -> dict[str, InitialWeights]:
@@ -60,12 +60,12 @@ def read_members_weights(init_from: str | Mapping[str, str]) -> dict[str, Initia
         CheckpointError, WeightsError: As there.
     """
     return {
-        name: read_initial_weights(each, initial_key(name))
-        for name, each in _parts(init_from).items()
+        name: read_initial_weights(each, name_initial_key(name))
+        for name, each in _list_parts(init_from).items()
     }
 
 
-def _parts(init_from: str | Mapping[str, str]) -> Mapping[str, str]:
+def _list_parts(init_from: str | Mapping[str, str]) -> Mapping[str, str]:
     return {"": init_from} if isinstance(init_from, str) else init_from
 
 

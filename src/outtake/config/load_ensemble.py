@@ -71,7 +71,7 @@ class TrainedEnsemble:
     @property
     def further_labels(self) -> tuple[str, ...]:
         """The names of the further label maps that all have, with the same classes."""
-        maps = [_spaces_of_label_maps(member) for member in self.members]
+        maps = [_find_label_map_spaces(member) for member in self.members]
         return tuple(
             name
             for name, space in maps[0].items()
@@ -118,7 +118,7 @@ class TrainedEnsemble:
 Trained = TrainedModel | TrainedEnsemble
 
 
-def _spaces_of_label_maps(member: TrainedModel) -> dict[str, LabelSpace]:
+def _find_label_map_spaces(member: TrainedModel) -> dict[str, LabelSpace]:
     maps = member.task.label_maps
     return {} if maps is None else {name: each.labels for name, each in maps.further.items()}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import hydra.utils
@@ -21,6 +21,7 @@ from outtake.core.errors import ConfigError
 from outtake.training.losses.cross_entropy import class_weights_from_frequencies
 
 _CLASS_WEIGHTS = "class_weights"
+_LISTS = (list, Sequence, Collection, Iterable)
 # Whose annotations are known to mean what they say, and whose class weights are lists.
 _LIBRARIES = ("segmentation_models_pytorch.", "torch.nn.")
 
@@ -111,7 +112,7 @@ def _read_annotation(function: Any, option: str) -> Any:
 def _says_list(annotation: Any) -> bool:
     """Return whether an annotation names a list, or a kind of sequence, as what an option takes."""
     kind = typing.get_origin(annotation) or annotation
-    if inspect.isclass(kind) and kind is not object and issubclass(list, kind):
+    if any(kind is each for each in _LISTS):
         return True
     return any(_says_list(each) for each in typing.get_args(annotation))
 

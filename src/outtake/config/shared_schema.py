@@ -83,7 +83,7 @@ class MaskFileOptions:
 
 
 # Those options of ``mask`` that do not make masks: they are also used with masks of one's own.
-OF_THE_FILL = frozenset({"feather", "grain"})
+FILL_OPTIONS = frozenset({"feather", "grain"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,4 +100,4 @@ class MaskOptions:
 
     def policy_options(self) -> dict[str, Any]:
         """Return the options of :class:`outtake.masking.policy.MaskPolicy`, by name."""
-        return {name: value for name, value in vars(self).items() if name not in OF_THE_FILL}
+        return {name: value for name, value in vars(self).items() if name not in FILL_OPTIONS}

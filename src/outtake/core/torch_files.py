@@ -100,7 +100,7 @@ def _find_fault(path: Path, head: bytes, said: str) -> Fault:
         return _find_fault_of_zip(path, said)
     found = _GLOBAL.search(said)
     if found is not None and head.startswith(_PICKLE_START):
-        return _holds_objects(found[1])
+        return _make_objects_fault(found[1])
     if head.startswith(_LEGACY_START):
         return Fault("is truncated or altered", _FETCH_AGAIN)
     return Fault("is no file that torch.save wrote", _GIVE_WEIGHTS)
@@ -121,9 +121,9 @@ def _find_fault_of_zip(path: Path, said: str) -> Fault:
     if "data.pkl" not in names:
         return Fault("is a zip of something else than weights", _GIVE_WEIGHTS)
     found = _GLOBAL.search(said)
-    return _holds_objects("" if found is None else found[1])
+    return _make_objects_fault("" if found is None else found[1])
 
 
-def _holds_objects(name: str) -> Fault:
+def _make_objects_fault(name: str) -> Fault:
     named = f" ({name})" if name else ""
     return Fault(f"holds objects{named}, and only tensors are ever loaded", SAVE_ALONE, True)

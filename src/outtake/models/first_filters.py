@@ -8,7 +8,10 @@ RGB_CHANNELS = 3
 
 
 def fit_filters(
-    found: torch.Tensor, needed: torch.Tensor, given: int = RGB_CHANNELS, own: int | None = None
+    found: torch.Tensor,
+    needed: torch.Tensor,
+    given_channels: int = RGB_CHANNELS,
+    own_channels: int | None = None,
 ) -> torch.Tensor | None:
     """Return the tensor of a file in the shape that a network needs; None if it does not fit.
 
@@ -18,16 +21,17 @@ def fit_filters(
     Args:
         found: The tensor of the file.
         needed: That of the network.
-        given: The number of channels that the first filters of the file see.
-        own: The number of channels that those of the network see; None for as many as it needs.
+        given_channels: The number of channels that the first filters of the file see.
+        own_channels: The number of channels that those of the network see; None for as many as it
+            needs.
     """
     if found.shape == needed.shape:
         return found
     if found.dim() != 4 or needed.dim() != 4:
         return None
-    channels = needed.shape[1] if own is None else own
+    channels = needed.shape[1] if own_channels is None else own_channels
     same_kernel = (found.shape[0], *found.shape[2:]) == (needed.shape[0], *needed.shape[2:])
-    if not same_kernel or (found.shape[1], needed.shape[1]) != (given, channels):
+    if not same_kernel or (found.shape[1], needed.shape[1]) != (given_channels, channels):
         return None
     return adapt_channels(found, channels)
 

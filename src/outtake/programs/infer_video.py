@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from outtake.config.compose import list_changed
 from outtake.config.infer_video_schema import InferVideoConfig
-from outtake.config.shared_schema import OF_THE_FILL
+from outtake.config.shared_schema import FILL_OPTIONS
 from outtake.core.errors import ConfigError, OutputError, OuttakeError
 from outtake.masking.mask_source import MaskSource
 from outtake.pipeline.check_clip import check_clip
@@ -208,7 +208,7 @@ def warn_of_ignored_keys(config: InferVideoConfig) -> None:
     """Say which keys have no effect, because masks or regions say all that is removed."""
     if not config.without_network:
         return
-    mask = {k: value for k, value in asdict(config.mask).items() if k not in OF_THE_FILL}
+    mask = {k: value for k, value in asdict(config.mask).items() if k not in FILL_OPTIONS}
     ignored = list_changed("infer_video", "mask", mask)
     if config.checkpoint is not None:
         ignored.insert(0, f"checkpoint={config.checkpoint}")

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from outtake.config.compose import list_changed
 from outtake.config.instantiate import instantiate
 from outtake.config.predict_schema import PredictConfig, made_with
-from outtake.config.shared_schema import OF_THE_FILL
+from outtake.config.shared_schema import FILL_OPTIONS
 from outtake.core.errors import ConfigError, OutputError, UnreadableImageError
 from outtake.core.files import check_folder, sha256_of_file
 from outtake.core.progress import progress_bar
@@ -113,7 +113,7 @@ def _warn_of_ignored_keys(config: PredictConfig) -> None:
     """Say which keys have no effect, because masks or regions say all that is removed."""
     mask = {} if config.by_labels else asdict(config.mask)
     if config.removes:
-        mask = {key: value for key, value in mask.items() if key not in OF_THE_FILL}
+        mask = {key: value for key, value in mask.items() if key not in FILL_OPTIONS}
     ignored = list_changed("predict", "mask", mask)
     if config.further_inputs and not config.needs_labels:
         ignored.append("further_inputs")

@@ -72,32 +72,32 @@ def exit_on_sigterm() -> Iterator[None]:
 
 @contextmanager
 def record_ending(
-    trainer: Trainer, folder: RunFolder, resumed: ResumptionRecorder | None = None
+    trainer: Trainer, folder: RunFolder, recorder: ResumptionRecorder | None = None
 ) -> Iterator[None]:
     """Leave in the run folder how a fit ended that did not reach its end.
 
     Args:
         trainer: The trainer.
         folder: The run folder.
-        resumed: What records that a resumed run goes on: before it does, how the run ended before
+        recorder: What records that a resumed run goes on: before it does, how the run ended before
             still holds. None for a new run.
     """
     if not trainer.is_global_zero:
         yield
         return
-    if resumed is None:
+    if recorder is None:
         folder.discard_ending()
     try:
         yield
     except BaseException as error:
-        if resumed is None or resumed.goes_on:
+        if recorder is None or recorder.goes_on:
             # The error itself matters more than a note of it that cannot be written.
             with suppress(OSError, OuttakeError):
                 folder.write_ending(_describe_ending(error))
         raise
-    if resumed is not None and not resumed.goes_on:
+    if recorder is not None and not recorder.goes_on:
         folder.discard_ending()
-        resumed.write_notes()
+        recorder.write_notes()
 
 
 def _describe_ending(error: BaseException) -> RunEnding:

@@ -115,7 +115,7 @@ def read_checkpoint(path: Path, map_location: str = "cpu") -> dict[str, Any]:
         raise
     # A damaged archive or pickle may raise nearly anything on the way.
     except Exception as error:
-        raise _unreadable(path, error) from error
+        raise _make_unreadable_error(path, error) from error
     if not isinstance(loaded, dict):
         raise CheckpointError(f"{path} is not a checkpoint: it holds a {type(loaded).__name__}")
     return loaded
@@ -205,7 +205,7 @@ def _keep_previous(path: Path, previous: Path, checksums: Sequence[str]) -> None
 def _check_archive(path: Path) -> None:
     # torch reads its archives without comparing the sums that it wrote into them.
     if not zipfile.is_zipfile(path):
-        raise _unreadable(path)
+        raise _make_unreadable_error(path)
     with zipfile.ZipFile(path) as archive:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
             raise CheckpointError(f"{path}: compressed, as no checkpoint of outtake train is")
@@ -214,7 +214,7 @@ def _check_archive(path: Path) -> None:
         raise CheckpointError(f"{path} is truncated or altered (in {damaged}); use another")
 
 
-def _unreadable(path: Path, error: Exception | None = None) -> CheckpointError:
+def _make_unreadable_error(path: Path, error: Exception | None = None) -> CheckpointError:
     fault = find_fault(path, error)
     # Only other programs write such files, whose weights are good for one thing.
     alone = f", or for init_from {fault.remedy}" if fault.has_objects else ""

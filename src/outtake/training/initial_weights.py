@@ -91,7 +91,7 @@ class WeightMatch:
             *_list_names("of it not used", self.unused),
             *self.remarks,
         ]
-        return f"{initial_key(self.member)}={self.source.path}: {'; '.join(parts)}"
+        return f"{name_initial_key(self.member)}={self.source.path}: {'; '.join(parts)}"
 
 
 def load_initial_weights(
@@ -216,7 +216,7 @@ def _is_same_normalisation(
     return given.keys() == own.keys() and all(map(equal, own))
 
 
-def initial_key(member: str) -> str:
+def name_initial_key(member: str) -> str:
     """Return the option that names the weights of a member, or under no name of the network."""
     return f"init_from.{member}" if member else "init_from"
 
@@ -231,7 +231,7 @@ def _nothing_fits_error(match: WeightMatch, own: Mapping[str, torch.Tensor]) -> 
     fusion = any(name.startswith("members.") for name in own)
     members = ", or those of a member as init_from={MEMBER: PATH}" if fusion else ""
     return CheckpointError(
-        f"{initial_key(match.member)}={match.source.path}: nothing of it fits the network; "
+        f"{name_initial_key(match.member)}={match.source.path}: nothing of it fits the network; "
         f"{reason}; give weights of the same architecture{members}, or leave init_from out"
     )
 

@@ -190,7 +190,7 @@ def restore_logger_step(trainer: Trainer, step: int) -> None:
     trainer.fit_loop.epoch_loop._batches_that_stepped = step
 
 
-def logger_states(trainer: Trainer) -> dict[str, Any]:
+def read_logger_states(trainer: Trainer) -> dict[str, Any]:
     """Return the states of the loggers that have one."""
     return {
         type(logger).__name__: logger.state_dict()
@@ -200,9 +200,10 @@ def logger_states(trainer: Trainer) -> dict[str, Any]:
 
 
 def restore_loggers(trainer: Trainer, states: dict[str, Any]) -> None:
-    """Restore what :func:`logger_states` gave, and take it out: what is logged from then on stays.
+    """Restore what :func:`read_logger_states` gave, and take it out.
 
-    A log loses what was logged after that, because it will be done, and logged, again.
+    What is logged from then on stays. A log loses what was logged after that, because it will be
+    done, and logged, again.
     """
     for logger in trainer.loggers:
         state = states.pop(type(logger).__name__, None)

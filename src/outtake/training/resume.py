@@ -239,7 +239,7 @@ class LastCheckpoint(Callback):
             "watched": loop_state.callback_metrics(trainer),
             "logged_steps": loop_state.logger_step(trainer),
             "optimizers": _planned_options(trainer),
-            "loggers": loop_state.logger_states(trainer),
+            "loggers": loop_state.read_logger_states(trainer),
         }
 
     def _restore(self, trainer: Trainer) -> None:

@@ -39,12 +39,11 @@ def is_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bo
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    "callback", [ExponentialMovingAverage(decay=0.999), StochasticWeightAveraging()]
-)
+@pytest.mark.parametrize("average_class", [ExponentialMovingAverage, StochasticWeightAveraging])
 def test_a_validation_changes_neither_the_average_nor_the_network(
-    callback: WeightAverage, kind: torch.dtype
+    average_class: type[WeightAverage], kind: torch.dtype
 ) -> None:
+    callback = average_class()
     net, trainer = Net(), SimpleNamespace(global_step=1, datamodule=None)
     given: Any = trainer
     callback.setup(given, net, "fit")

@@ -39,11 +39,6 @@ class ExponentialMovingAverage(WeightAverage):
         self._window_share, self._decay = window_share, decay
         self._decay_now = decay
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Move the average to the device of the network, after that of a checkpoint was loaded."""
-        if self._average_model is not None and self._device is None:
-            self._average_model.to(pl_module.device)
-
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Choose the decay by the length of the training."""
         if self._decay is not None:

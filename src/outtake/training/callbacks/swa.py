@@ -57,11 +57,6 @@ class StochasticWeightAveraging(WeightAverage):
         """Whether there is a mean of at least one."""
         return self._average_model is not None and int(self._average_model.n_averaged) > 0
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Move the mean to the device of the network; see :class:`ExponentialMovingAverage`."""
-        if self._average_model is not None:
-            self._average_model.to(pl_module.device)
-
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count the steps of training; a resumed run may be longer than before."""
         steps, of_epoch = count_steps(trainer), count_epoch_steps(trainer)
@@ -125,14 +120,15 @@ class StochasticWeightAveraging(WeightAverage):
         before = 0 if self._average_model is None else int(self._average_model.n_averaged)
         if before + to_come > 1:
             return
-        few, so = (
+        how_many, consequence = (
             ("only one epoch ends", "the mean is that of one point")
             if before + to_come
             else ("no epoch ends", "nothing is averaged")
         )
         log.warning(
             "callbacks.swa.start=%g: %s after step %d of %d, so %s; set a lower share, or train "
-            "for more epochs", self._start, few, self._start_step, steps, so,
+            "for more epochs", self._start, how_many,
+            self._start_step, steps, consequence,
         )  # fmt: skip
 
     def _measure(self, trainer: Trainer, module: LightningModule) -> None:

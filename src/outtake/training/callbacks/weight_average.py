@@ -21,6 +21,14 @@ class WeightAverage(WeightAveraging):
 
     _training_state: list[torch.Tensor] | None = None
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Move the average to the device of the network, after that of a checkpoint was loaded.
+
+        Lightning makes it before the network is moved to a GPU.
+        """
+        if self._average_model is not None and self._device is None:
+            self._average_model.to(pl_module.device)
+
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put the average into the network for the validation."""
         self._show_average(pl_module)
