@@ -73,7 +73,7 @@ def options(data: Path, workers: int = 0, epochs: int = 2) -> list[str]:
         "scheduler=one_cycle",
         "callbacks=none",
         "+callbacks.rate._target_=pytorch_lightning.callbacks.LearningRateMonitor",
-        "+callbacks.ema._target_=pytorch_lightning.callbacks.EMAWeightAveraging",
+        "+callbacks.ema._target_=outtake.training.callbacks.ema.ExponentialMovingAverage",
         "+callbacks.ema.decay=0.9",
         "+callbacks.patience._target_=outtake.training.callbacks.early_stopping.EarlyStopping",
         "+callbacks.patience.monitor=val/miou",

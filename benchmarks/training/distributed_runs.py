@@ -28,7 +28,9 @@ TIMEOUT_S = 120.0
 def options(data: Path, epochs: int, *, dropout: bool = False, ema: bool = True) -> list[str]:
     """Return overrides: batches that no 2 or 3 processes share evenly, clipped, accumulated."""
     layers = LAYERS.replace("DROPOUT", "{_target_:torch.nn.Dropout2d,p:0.3}," if dropout else "")
-    average = ["+callbacks.ema._target_=pytorch_lightning.callbacks.EMAWeightAveraging"] * ema
+    average = [
+        "+callbacks.ema._target_=outtake.training.callbacks.ema.ExponentialMovingAverage"
+    ] * ema
     return [
         "data=folder",
         f"data.root={data}",

@@ -259,8 +259,7 @@ def test_a_multirun_gives_one_run_for_each_combination(tmp_path: Path) -> None:
 def test_every_precision_trains_and_validates(
     precision: str, runs: ModuleType, pairs: Path, tmp_path: Path
 ) -> None:
-    own = [each for each in runs.options(pairs) if "callbacks.ema" not in each]
-    overrides = [*own, f"trainer.precision={precision}", "trainer.max_epochs=1"]
+    overrides = [*runs.options(pairs), f"trainer.precision={precision}", "trainer.max_epochs=1"]
     overrides += ["loss=cross_entropy_dice", "loss.class_weights=log"]
     assert train(compose("train", overrides), tmp_path / "run") > 0
     evaluate(compose("evaluate", [f"checkpoint={tmp_path / 'run'}", "report=false"]))
