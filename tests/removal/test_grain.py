@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -79,6 +81,24 @@ def test_a_fill_without_noise_gets_that_of_the_picture(deviation: float):
     out = give_grain(source, truth)
     assert np.array_equal(out[~HOLE], as_frame(source)[~HOLE])
     assert deviation_in_hole(out, truth) == pytest.approx(deviation, rel=0.1)
+
+
+def test_noise_that_was_coded_is_grain_still():
+    truth = scene()
+    file = io.BytesIO()
+    with av.open(file, "w", format="matroska") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "18"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for number in range(6):
+            noisy = as_frame(add_noise(truth, 8, number))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noisy, format="rgb24")))
+        container.mux(stream.encode())
+    file.seek(0)
+    with av.open(file) as container:
+        source = [each.to_ndarray(format="rgb24") for each in container.decode(video=0)][-1]
+    around = deviation_in_hole(source, truth)
+    given = give_grain(source.astype(np.float32), truth)
+    assert around > 4 and 0.6 < deviation_in_hole(given, truth) / around < 1.2
 
 
 def test_a_fill_gets_what_it_lacks_and_no_more():

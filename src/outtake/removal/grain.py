@@ -95,7 +95,7 @@ class GrainRemover(FillRemover):
                 grainy = np.clip(np.rint(image16[tile] + 257 * noise), 0, 65535)
                 image16[tile] = np.where(missing[..., None] > 0, grainy, image16[tile])
         if statistics is not None:
-            deviation = (total / np.count_nonzero(mask)) ** 0.5
+            deviation = float((total / np.count_nonzero(mask)) ** 0.5)
             statistics = replace(statistics, grain=deviation)
         frame = replace(frame, image=image, image16=image16)
         return replace(filled, frame=frame, statistics=statistics)

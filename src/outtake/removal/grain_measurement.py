@@ -39,9 +39,9 @@ _MIN_BLOCKS_OF_LEVEL, _MOST_UNLIKE = 24, 2.0
 # near a limit would switch it on and off from frame to frame.
 _UNSEEN_GREY, _SEEN_GREY = 0.4, 1.0
 _STRONGEST_GREY, _TEXTURE_GREY = 15.0, 20.0
-# How the root mean square of the Laplacian exceeds what its median says: noise has 1.05 to 1.11,
-# and texture, whose details are few and strong, more.
-_NOISE_EXCESS, _TEXTURE_EXCESS = 1.2, 1.4
+# How the root mean square of a block's Laplacian exceeds what its median says: noise has 1.04 to
+# 1.1, up to 1.25 where it was coded, and texture, whose details are few and strong, more.
+_NOISE_EXCESS, _TEXTURE_EXCESS = 1.25, 1.45
 # Grain is alike so far away, and no farther.
 _GRAIN_PX = 4
 # A coarser kernel has nearly no Laplacian: what needs more than so many times its level is texture.
@@ -99,9 +99,9 @@ def measure_grain(image: Frame, mask: Mask) -> Grain | None:
     seen *= _ramp(quiet, _TEXTURE_GREY, _STRONGEST_GREY)
     if not seen:
         return None
-    quietest = laplacian[block_levels <= quiet]
-    deviation = float(np.sqrt(np.square(quietest).mean())) / 6
-    excess = deviation * _MEDIAN_LAPLACIAN / max(float(np.median(quietest)), 1e-3)
+    is_quiet = block_levels <= quiet
+    deviations = np.sqrt(np.square(laplacian[is_quiet]).mean(axis=1)) / 6
+    excess = float(np.median(deviations / np.maximum(block_levels[is_quiet], 1e-3)))
     seen *= _ramp(excess, _TEXTURE_EXCESS, _NOISE_EXCESS)
     if not seen:
         return None
