@@ -13,7 +13,7 @@ from outtake.core.errors import ConfigError, DataRootError, RecordError
 from outtake.core.format_version import FORMAT_VERSION
 from outtake.programs import training_records
 from outtake.programs.tag import main, tag_runs
-from outtake.programs.training_records import ResumptionRecorder, write_run_records
+from outtake.programs.training_records import ResumptionRecorder, check_notes, write_run_records
 from outtake.runs.run_folder import RunFolder
 from outtake.runs.run_notes import RunNotes
 
@@ -31,6 +31,14 @@ def test_notes_of_a_config_are_those_of_the_run(run: RunFolder) -> None:
     begun = compose("train", ["tags=[long,baseline]", "note=two words", "group=ablation"])
     write_run_records(run, begun, Mock(reports={}, unlabelled_report=None), [])
     assert run.read_notes() == RunNotes(("long", "baseline"), "ablation", "two words")
+
+
+def test_notes_that_are_too_long_are_refused_and_not_cut(run: RunFolder) -> None:
+    cfg = compose("train", [f"note={2001 * 'a'}"])
+    for refuse in (check_notes, lambda cfg: write_run_records(run, cfg, Mock(), [])):
+        with pytest.raises(ConfigError, match="note: 2001 characters; at most 2000 are kept"):
+            refuse(cfg)
+    assert not run.read_notes().note
 
 
 def test_a_resumed_run_keeps_what_was_noted_since(run: RunFolder) -> None:

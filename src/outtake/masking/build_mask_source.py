@@ -120,6 +120,21 @@ def build_mask_source(
     return found
 
 
+def _number_by_names(
+    names: Sequence[str], where: str, clip: ClipFacts, first: int | None, from_first: bool
+) -> FrameNumbers:
+    """Return the frames of masks by their names; see :func:`build_mask_source`."""
+    return number_masks(
+        names,
+        clip.frames,
+        exact=clip.exact,
+        first=first,
+        from_first=from_first,
+        frame_names=clip.names,
+        where=where,
+    )
+
+
 def _build_pictures(
     files: MaskFiles,
     options: MaskValueOptions,
@@ -133,15 +148,7 @@ def _build_pictures(
     numbers = FrameNumbers()
     if not still:
         names = [file.name for file in files.files]
-        numbers = number_masks(
-            names,
-            clip.frames,
-            exact=clip.exact,
-            first=first,
-            from_first=from_first,
-            frame_names=clip.names,
-            where=files.name,
-        )
+        numbers = _number_by_names(names, files.name, clip, first, from_first)
     left_out = None
     if clip.part is not None and not still:
         numbers, kept, left_out = numbers.select_part(len(files.files), clip.part, files.name)
@@ -245,15 +252,7 @@ def _number_annotations(
         numbers = _number_by_ids(names, ids, clip, name)
     else:
         clip = of_part
-        numbers = number_masks(
-            names,
-            clip.frames,
-            exact=clip.exact,
-            first=first,
-            from_first=from_first,
-            frame_names=clip.names,
-            where=name,
-        )
+        numbers = _number_by_names(names, name, clip, first, from_first)
     said.append(numbers.message)
     kept: Sequence[int] = range(len(frames))
     if clip.part is not None:

@@ -53,6 +53,7 @@ from outtake.programs.training_interruption import (
 )
 from outtake.programs.training_records import (
     ResumptionRecorder,
+    check_notes,
     find_best_record,
     read_kept_summary,
     summarize_run,
@@ -137,6 +138,7 @@ def _train_in_process(
     *,
     resume: bool,
 ) -> float:
+    check_notes(cfg)
     seed_everything(int(cfg.seed), workers=True, verbose=False)
     begins_from = options.init_from if not resume else None
     initial = read_members_weights(begins_from) if begins_from else {}

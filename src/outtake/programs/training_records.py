@@ -39,7 +39,7 @@ def write_run_records(
     folder: RunFolder, cfg: DictConfig, data: DataModule, overrides: Sequence[str]
 ) -> None:
     """Write what a new run is made of: notes, command line, environment, data, config."""
-    folder.write_notes(RunNotes.from_dict(_select_notes(cfg)))
+    folder.write_notes(RunNotes.from_config(_select_notes(cfg)))
     folder.write_overrides(list(overrides))
     folder.write_json("environment.json", describe_environment())
     folder.write_json("data.json", describe_data(data))
@@ -107,7 +107,7 @@ class ResumptionRecorder(Callback):
             begun = _select_notes(read_run_config(folder.path, f"resume=auto in {folder.path}"))
             changed = {key for key in changed if begun.get(key) != noted.get(key)}
         noted = {key: value for key, value in noted.items() if key in changed}
-        return RunNotes.from_dict(folder.read_notes().to_dict() | noted) if noted else None
+        return RunNotes.from_config(folder.read_notes().to_dict() | noted) if noted else None
 
     def _record(self, trainer: Trainer) -> None:
         if self.goes_on or not trainer.is_global_zero:
@@ -134,6 +134,11 @@ def describe_data(data: DataModule) -> dict[str, Any]:
     if data.unlabelled_report is not None:
         record["unlabelled"] = data.unlabelled_report.to_record()
     return record
+
+
+def check_notes(cfg: DictConfig) -> None:
+    """Raise a ConfigError, before any work, if the notes of a config are more than are kept."""
+    RunNotes.from_config(_select_notes(cfg))
 
 
 def _select_notes(cfg: DictConfig) -> dict[str, Any]:

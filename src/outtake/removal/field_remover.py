@@ -145,16 +145,7 @@ def _take_field(item: MaskedFrame, row: int, place: int) -> MaskedFrame:
         return np.ascontiguousarray(picture[rows])
 
     image16 = None if frame.image16 is None else np.ascontiguousarray(frame.image16[rows])
-    field = replace(
-        frame,
-        image=take(frame.image),
-        image16=image16,
-        # No two fields are of the same time: what is drawn by it, as grain is, differs.
-        pts=2 * frame.pts + place,
-        time_base=frame.time_base / 2,
-        last_frame_duration=None,
-        stored=None,
-    )
+    field = replace(frame, image=take(frame.image), image16=image16, stored=None)
     number = None if item.number is None else 2 * item.number + place
     mask = np.ascontiguousarray(item.mask[rows])
     return replace(item, frame=field, mask=mask, labelled=None, number=number)

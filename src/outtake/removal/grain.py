@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from outtake.core.frames import FilledFrame, MaskedFrame
-from outtake.core.types import Mask
+from outtake.core.types import Crop, Mask
 from outtake.removal.grain_measurement import (
     TO_BRIGHTNESS,
     TO_RGB,
@@ -26,8 +26,6 @@ from outtake.removal.grain_measurement import (
 )
 from outtake.removal.outer_remover import FillRemover
 from outtake.removal.protocol import Remover
-
-Crop = tuple[slice, slice]
 
 # Frames are handled in squares of this side: the time goes with the area of the hole, not with how
 # far its parts lie from each other. Each is seen with a margin, as far as levels are compared.

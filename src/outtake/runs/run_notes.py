@@ -47,6 +47,22 @@ class RunNotes:
         return {"tags": list(self.tags), "group": self.group, "note": self.note, "hide": self.hide}
 
     @classmethod
+    def from_config(cls, values: Mapping[str, Any]) -> RunNotes:
+        """Return the notes that a user asks for, by the names of the attributes.
+
+        Raises:
+            ConfigError: There are too many tags, or one of the texts is too long.
+        """
+        notes = cls(
+            tuple(dict.fromkeys(map(str, values.get("tags") or ()))),
+            str(values.get("group") or ""),
+            str(values.get("note") or ""),
+            values.get("hide") is True,
+        )
+        notes.check_size()
+        return notes
+
+    @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> RunNotes:
         """Return the notes of a mapping, which is not trusted: what is none of them is dropped."""
         tags = plain.get("tags")

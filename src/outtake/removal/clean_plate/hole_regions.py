@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.mask_regions import split_regions
-from outtake.core.types import Frame, Mask
+from outtake.core.types import Crop, Frame, Mask
 from outtake.motion.warp import Points
 from outtake.removal.clean_plate.frame_buffer import BufferedFrame
 from outtake.removal.clean_plate.tiles import Tiles, Value, cover_with_tiles
 
 Floats = NDArray[np.float32]
-Crop = tuple[slice, slice]
 
 # The number of ring pixels that are used: of all regions together, and of each.
 _MAX_RING_PIXELS = 1280

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from outtake.core.compiled_loops import announce_compilation
 from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.mask_regions import split_regions
-from outtake.core.types import Frame, Mask
+from outtake.core.types import Crop, Frame, Mask
 from outtake.removal.exemplar.gradient_blend import blend_gradients
 from outtake.removal.exemplar.offset_labels import OffsetLabelling, add_covering_offsets
 from outtake.removal.exemplar.patch_match import RADIUS_PX, Floats, Places, match_patches
@@ -20,7 +20,6 @@ from outtake.removal.per_frame import map_frames
 from outtake.removal.protocol import Remover
 from outtake.removal.smooth_surface import SmoothSurface
 
-Crop = tuple[slice, slice]
 Value = TypeVar("Value", bound=np.generic)
 
 # Pieces come from so far around a hole, as a multiple of its size, and at least from so far.
