@@ -206,8 +206,10 @@ that FFmpeg can make: {len(outcomes)} cases, none of which fails once the work h
 
 {format_table(outcomes)}
 
-"copied" is bit for bit. PCM in `.mp4` is stored as ISO/IEC 23003-5 says, which browsers do not
-play: `encode.audio=aac` encodes it.
+"copied" is bit for bit, packet by packet. Where the last packet of Opus in Matroska ends before all
+of its samples, `.mp4` says so by the length of that packet and its edit list, to the millisecond of
+Matroska's times; FFmpeg does not follow these and plays up to 20 ms more. PCM in `.mp4` is stored
+as ISO/IEC 23003-5 says, which browsers do not play: `encode.audio=aac` encodes it.
 """
 
 

@@ -6,6 +6,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from outtake.core.errors import VideoError
 from outtake.core.frames import fill_hole
@@ -42,6 +43,23 @@ def write_video(folder: Path, codec: str, pixels: np.ndarray, frames: int = 2) -
             output.mux(stream.encode(frame.reformat(format=pix_fmt)))
         output.mux(stream.encode(None))
     return folder / name
+
+
+def write_gif(path: Path, *, hidden: range = range(0), frames: int = 40) -> Path:
+    """Write a GIF whose pictures each leave out what stays as it was; some have a hole."""
+    pictures = []
+    for number in range(frames):
+        pixels = np.full((48, 64, 4), 90, np.uint8)
+        pixels[..., 3] = 255
+        pixels[10:20, number : number + 8, :3] = (200, 30, 30)
+        if number in hidden:
+            pixels[30:, :20] = 0
+        pictures.append(Image.fromarray(pixels))
+    disposal = 2 if hidden else 0
+    pictures[0].save(
+        path, save_all=True, append_images=pictures[1:], duration=40, disposal=disposal
+    )
+    return path
 
 
 @pytest.fixture(params=["qtrle", "ffv1", "libvpx-vp9", "png", "deep png"])
@@ -120,6 +138,35 @@ def test_a_web_video_can_be_read_from_its_middle(tmp_path):
             frames = list(clip)
         assert len(frames) == 7
         assert np.abs(frames[-1].stored.alpha.astype(int) - RAMP).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "decoder"), [("o.mov", None), ("o.mkv", None), ("o.webm", "libvpx-vp9"), ("o", None)]
+)
+def test_the_transparency_of_a_gif_is_kept(tmp_path, name, decoder):
+    source = write_gif(tmp_path / "in.gif", hidden=range(6), frames=6)
+    clean(source, tmp_path / name)
+    if name == "o":
+        files = sorted((tmp_path / name).iterdir())
+        alphas = [cv2.imread(str(file), cv2.IMREAD_UNCHANGED)[..., 3] for file in files]
+    else:
+        frames = decode(tmp_path / name, decoder)
+        alphas = [frame.to_ndarray(format="rgba")[..., 3] for frame in frames]
+    assert len(alphas) == 6
+    for alpha in alphas:
+        assert alpha[:26].min() >= 250 and alpha[34:, :16].max() <= 5
+
+
+def test_where_a_gif_leaves_its_transparency_a_line_says_so(tmp_path, caplog):
+    clean(write_gif(tmp_path / "in.gif", hidden=range(6), frames=6), tmp_path / "o.mp4")
+    assert caplog.text.count("its alpha is not kept, only the colours beneath it") == 1
+
+
+def test_a_gif_that_only_leaves_out_what_stays_has_no_alpha(tmp_path, caplog):
+    clip = open_clip(write_gif(tmp_path / "in.gif"))
+    assert not clip.info.has_alpha
+    assert [frame.stored for frame in clip] == [None] * 40
+    assert not caplog.text
 
 
 def test_alpha_that_is_opaque_everywhere_does_not_count(tmp_path):

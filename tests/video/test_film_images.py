@@ -13,6 +13,8 @@ from outtake.core.types import StoredPicture, TimedFrame
 from outtake.video.colour import ColourTags, from_rgb
 from outtake.video.linear_light import decode_srgb, encode_srgb
 from outtake.video.read.clip import open_clip
+from outtake.video.read.decode_film_image import read_film_image
+from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.write.encode_film_image import _encode, encode_dpx, encode_exr
 from outtake.video.write.encoding_plan import EncodingRequest
 from outtake.video.write.image_folder import choose_image_codec
@@ -91,6 +93,29 @@ def test_alpha_is_written(codec, kind):
     decoder = av.CodecContext.create(codec, "r")
     made = [*decoder.decode(av.Packet(data)), *decoder.decode(None)][0]
     assert made.format.name.startswith(kind)
+
+
+def test_all_images_of_a_dpx_sequence_keep_alpha(tmp_path):
+    (tmp_path / "in").mkdir()
+    for number, alpha in enumerate((65535, 20000)):
+        image = np.full((32, 48, 4), alpha, np.uint16)
+        data = _encode(from_rgb(image, "rgba64le", ColourTags()), "dpx", {})
+        (tmp_path / "in" / f"{number}.dpx").write_bytes(data)
+    for name in copy_with_hole(tmp_path / "in", tmp_path / "out"):
+        made, given = (
+            read_film_image(tmp_path / folder / name, SafetyLimits()) for folder in ("out", "in")
+        )
+        assert made.pix_fmt == given.pix_fmt == "rgba64le"
+        assert np.array_equal(made.stored.alpha, given.stored.alpha)
+
+
+def test_what_an_exr_among_other_images_loses_is_said(tmp_path, caplog):
+    (tmp_path / "in").mkdir()
+    cv2.imwrite(str(tmp_path / "in" / "1.png"), np.zeros((32, 48, 3), np.uint8))
+    (tmp_path / "in" / "2.exr").write_bytes(light("gbrpf32le", "half"))
+    assert copy_with_hole(tmp_path / "in", tmp_path / "out") == ["1.png", "2.png"]
+    assert "light above white is cut off" in caplog.text
+    assert "2.exr: its 16 bits become 8, as 1.png has" in caplog.text
 
 
 def test_an_exr_hides_what_its_source_hides(tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +11,7 @@ import av
 from av.filter import Graph
 
 from outtake.core.errors import VideoError
+from outtake.video.filter_graph import open_filter_graph
 
 FieldOrder = Literal["tff", "bff"]  # the top or the bottom field is the first; FFmpeg's names
 # What a user says of the fields of a clip: what its marks say, no fields, or which is the first.
@@ -26,7 +26,7 @@ def read_field_order(frame: av.VideoFrame) -> FieldOrder | None:
     """Return which field of a frame comes first; None if it is not marked as interlaced."""
     if not frame.interlaced_frame:
         return None
-    chosen = _open_graph(frame, "select", r"eq(interlace_type\,TOPFIRST)")
+    chosen = open_filter_graph(frame, ("select", r"eq(interlace_type\,TOPFIRST)"))
     chosen.vpush(frame)
     try:
         chosen.vpull()
@@ -69,7 +69,7 @@ class FieldMarker:
     def mark(self, frame: av.VideoFrame) -> av.VideoFrame:
         """Return a frame, marked; its pixels are shared."""
         if self._graph is None:
-            self._graph = _open_graph(frame, "setfield", self._order)
+            self._graph = open_filter_graph(frame, ("setfield", self._order))
         self._graph.vpush(frame)
         return self._graph.vpull()
 
@@ -93,7 +93,7 @@ def make_progressive(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]
     try:
         for frame in frames:
             if graph is None:
-                graph = _open_graph(frame, "bwdif", "mode=send_frame:deint=interlaced")
+                graph = open_filter_graph(frame, ("bwdif", "mode=send_frame:deint=interlaced"))
             waiting.append(frame)
             graph.vpush(frame)
             yield from _pull_frames(graph, waiting)
@@ -120,16 +120,3 @@ def _pull_frames(graph: Graph, waiting: deque[av.VideoFrame]) -> Iterator[av.Vid
         source = waiting.popleft()
         made.pts, made.time_base, made.duration = source.pts, source.time_base, source.duration
         yield made
-
-
-def _open_graph(frame: av.VideoFrame, name: str, arguments: str) -> Graph:
-    """Return a graph of one filter for frames like this one."""
-    graph = Graph()
-    begin = graph.add_buffer(
-        width=frame.width,
-        height=frame.height,
-        format=frame.format,
-        time_base=frame.time_base or Fraction(1, 90000),
-    )
-    graph.link_nodes(begin, graph.add(name, arguments), graph.add("buffersink")).configure()
-    return graph

@@ -49,9 +49,24 @@ def test_a_part_is_selected_by_time(animation):
     assert open_clip(animation).digest() != ""
 
 
-def test_alpha_is_known(tmp_path):
-    assert open_clip(draw(tmp_path / "a.png", 4)).info.has_alpha
-    assert not open_clip(draw(tmp_path / "b.png")).info.has_alpha
+@pytest.mark.parametrize("name", ["a.png", "a.webp"])
+def test_alpha_is_known(tmp_path, name):
+    assert open_clip(draw(tmp_path / name, 4)).info.has_alpha
+    assert not open_clip(draw(tmp_path / f"b{name}")).info.has_alpha
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp"])
+def test_alpha_that_is_opaque_in_all_pictures_does_not_count(tmp_path, name):
+    opaque, hidden = (Image.new("RGBA", (64, 48), (90, 9, 0, alpha)) for alpha in (255, 40))
+    other = Image.new("RGBA", (64, 48), (9, 90, 0, 255))
+    opaque.save(tmp_path / name, save_all=True, append_images=[other], lossless=True)
+    clip = open_clip(tmp_path / name)
+    assert not clip.info.has_alpha and clip.info.pix_fmt == "rgb24"
+    assert [frame.stored for frame in clip] == [None, None]
+    opaque.save(tmp_path / name, save_all=True, append_images=[hidden], lossless=True)
+    clip = open_clip(tmp_path / name)
+    assert clip.info.has_alpha
+    assert [frame.stored.alpha.min() for frame in clip] == [255, 40]
 
 
 def test_one_of_several_images_is_said_to_be_animated(tmp_path, caplog):

@@ -1,10 +1,12 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
 from outtake.core.errors import VideoError
 from outtake.video.read.clip import open_clip
-from outtake.video.read.inputs import expand_inputs
+from outtake.video.read.inputs import expand_inputs, natural_sort_key
 from tests.video.corpus import FRAMES, encode_clip, images
 
 
@@ -23,6 +25,12 @@ def video(tmp_path):
 def folder(tmp_path):
     images(tmp_path / "frames", ".png")
     return tmp_path / "frames"
+
+
+def test_the_order_of_names_does_not_depend_on_that_of_a_listing():
+    names = [Path(name) for name in ("A/2", "a/01", "a/1", "a/2", "a/10")]
+    for given in (names, names[::-1]):
+        assert sorted(given, key=natural_sort_key) == [names[n] for n in (1, 2, 0, 3, 4)]
 
 
 def test_an_input_stands_for_one_clip_or_several(tmp_path, folder):

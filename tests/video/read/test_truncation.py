@@ -1,3 +1,5 @@
+import os
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from outtake.core.errors import VideoError
 from outtake.video.read.clip import open_clip
 from outtake.video.read.truncation import missing_bytes
+from tests.video.corpus import encode_clip
 
 
 def read(path: Path) -> list:
@@ -84,3 +87,28 @@ def test_a_matroska_file_with_a_gap_is_damaged(make_video):
 def test_a_live_recording_without_lengths_is_read(make_video):
     path = make_video("clip.mkv", "ffv1", frames=10, container={"live": "1"})
     assert len(read(path)) == 10
+
+
+def test_mxf_is_followed_from_triplet_to_triplet(tmp_path):
+    path = tmp_path / "clip.mxf"
+    step = Fraction(1, 25)
+    encode_clip(path, "mpeg2video", audio=["pcm_s16le"], pix_fmt="yuv422p", time_base=step)
+    data = path.read_bytes()
+    assert len(read(path)) == 12
+    for length in (40, len(data) // 3, len(data) // 2, len(data) - 300, len(data) - 1):
+        path.write_bytes(data[:length])
+        with pytest.raises(VideoError, match="truncated"):
+            read(path)
+    path.write_bytes(data + bytes(5))
+    assert len(read(path)) == 12
+    key = bytes.fromhex("060e2b34")
+    place = data.index(key, len(data) // 2)
+    path.write_bytes(data[:place] + bytes(4) + data[place + 4 :])
+    with pytest.raises(VideoError, match=f"damaged at byte {place}"):
+        read(path)
+
+
+def test_a_pipe_has_its_own_line(tmp_path):
+    os.mkfifo(tmp_path / "in.mp4")
+    with pytest.raises(VideoError, match=r"in\.mp4 is a pipe, .* as input=-"):
+        open_clip(tmp_path / "in.mp4")

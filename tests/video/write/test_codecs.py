@@ -6,7 +6,8 @@ import pytest
 
 from outtake.core.errors import OutputError
 from outtake.core.types import TimedFrame
-from outtake.video.colour import ColourTags, from_rgb, to_rgb, to_rgb16
+from outtake.video.colour import ColourTags, from_rgb, plane_arrays, to_rgb, to_rgb16
+from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import probe
 from outtake.video.write.codecs import CODECS, encoder_pix_fmts
 from outtake.video.write.encoding_plan import EncodingRequest, choose_encoding
@@ -134,3 +135,24 @@ def test_ten_bits_survive_from_file_to_file(tmp_path, suffix, codec, pix_fmt, fu
 def luma(frame: av.VideoFrame) -> np.ndarray:
     plane = frame.planes[0]
     return np.frombuffer(plane, np.uint16).reshape(plane.height, -1)[:, : plane.width].astype(int)
+
+
+@pytest.mark.parametrize("pix_fmt", ["gray10le", "gray12le", "gray16le"])
+@pytest.mark.parametrize("color_range", [1, 2])
+def test_grey_goes_into_ffv1_value_by_value(tmp_path, caplog, pix_fmt, color_range):
+    source, bits = tmp_path / "in.mkv", int(pix_fmt[4:-2])
+    values = (np.arange(64 * 48) * 41 % (1 << bits)).astype(np.uint16).reshape(48, 64)
+    with av.open(str(source), "w") as film:
+        stream = film.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pix_fmt
+        stream.codec_context.color_range = color_range
+        picture = av.VideoFrame(64, 48, pix_fmt)
+        plane_arrays(picture)[0][:] = values
+        film.mux(stream.encode(picture))
+        film.mux(stream.encode(None))
+    with open_clip(source) as clip:
+        write(tmp_path / "o.mkv", clip.info, [*clip], codec="ffv1")
+    made = decode(tmp_path / "o.mkv")[0]
+    assert made.format.name == f"gbrp{bits}le"
+    assert all(np.array_equal(plane, values) for plane in plane_arrays(made))
+    assert not caplog.text

@@ -70,6 +70,15 @@ HDR = Hdr10Metadata(light_levels=(1000, 400))
             {"codec": "prores"},
             ["its chroma of 4:4:0 becomes 4:2:2; encode.chroma=444 keeps it"],
         ),
+        *(
+            (
+                {"pix_fmt": f"yuv{chroma}p"},
+                "o.mkv",
+                {"codec": "ffv1"},
+                [f"its chroma of {spoken} becomes RGB, which rounds its colours"],
+            )
+            for chroma, spoken in (("411", "4:1:1"), ("410", "4:1:0"), ("440", "4:4:0"))
+        ),
         ({"hdr10": HDR, "bit_depth": 10}, "o.mp4", {}, []),
         (
             {"hdr10": HDR},

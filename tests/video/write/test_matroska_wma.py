@@ -1,19 +1,22 @@
 """Windows Media sound goes into Matroska bit for bit, under its own name."""
 
+import io
 import zlib
 
 import av
 import numpy as np
+import pytest
 
 from benchmarks.video.sound_matrix import write_clip
-from outtake.video.read.clip import open_clip
-from outtake.video.write.matroska_elements import (
+from outtake.video.matroska_elements import (
     CRC,
     HEAD_BYTES,
     TRACKS,
     find_head_parts,
     parse_elements,
 )
+from outtake.video.read.clip import open_clip
+from outtake.video.write.matroska_wma import add_wma_track
 from outtake.video.write.video_writer import open_writer
 from tests.video.segmenting import read_packets
 
@@ -51,3 +54,14 @@ def test_mpeg_audio_keeps_its_name(tmp_path):
             writer.write(frame)
     with av.open(str(target)) as made:
         assert made.streams.audio[0].codec_context.name == "mp2"
+
+
+def test_numbers_that_are_too_large_are_one_line_of_the_container(tmp_path):
+    source = tmp_path / "in.wmv"
+    write_clip(source, "wmav2")
+    with (
+        av.open(str(source)) as film,
+        av.open(io.BytesIO(), "w", format="matroska") as target,
+        pytest.raises(ValueError, match="does not fit into WAVEFORMATEX"),
+    ):
+        add_wma_track(target, film.streams.audio[0], 1 << 16)

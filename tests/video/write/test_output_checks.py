@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from outtake.core.errors import OutputError
@@ -29,6 +31,32 @@ def test_targets_that_cannot_be_are_refused(make_video, tmp_path):
         check_target(tmp_path / "out.mp4", source, EncodingRequest(codec="divx"))
     with pytest.raises(OutputError, match="holds other files"):
         check_target(tmp_path / "notes", source, overwrite=True)
+
+
+def test_folders_that_no_sequence_can_take_the_place_of_are_refused(
+    make_video, tmp_path, monkeypatch
+):
+    source = make_video("in.mp4", frames=2)
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "far")
+    (tmp_path / "broken").symlink_to(tmp_path / "nothing")
+    for name in ("link", "broken"):
+        with pytest.raises(OutputError, match=r"is a link to .*; name that folder itself"):
+            check_target(tmp_path / name, source, overwrite=True)
+    with pytest.raises(OutputError, match="is a folder that is there; name a video in it"):
+        check_target(".", source, overwrite=True)
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == tmp_path / "far")
+    with pytest.raises(OutputError, match="is where a file system is mounted"):
+        check_target(tmp_path / "far", source)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"crf": 20}, {"bitrate": "1M"}, {"level": 4}, {"copy_unchanged": "always"}]
+)
+def test_options_of_videos_are_refused_for_images(tmp_path, asked):
+    ((key, value),) = asked.items()
+    with pytest.raises(OutputError, match=rf"encode\.{key}={value} is of videos, and output"):
+        check_target(tmp_path / "frames", tmp_path / "in.mp4", EncodingRequest(**asked))
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import OutputError, VideoError
+from outtake.core.types import TimedFrame
 from outtake.video.read.probe import probe
 from outtake.video.write.encoding_plan import EncodingRequest
 from outtake.video.write.image_folder import ImageSegmentEncoder
 from outtake.video.write.open_output import open_output
+from outtake.video.write.segment_store import SegmentStore
+from outtake.video.write.video_segment_encoder import VideoSegmentEncoder
 from tests.video.segmenting import (
     CODECS,
     JOB,
@@ -126,6 +129,18 @@ def test_a_part_of_a_image_folder_is_kept(make_video, tmp_path):
         assert np.array_equal(before.image, after.image)
 
 
+def test_a_part_that_cannot_be_named_takes_no_room(make_video, tmp_path, monkeypatch):
+    def fill(*args: object) -> None:
+        raise OutputError("no room")
+
+    source = make_video("in.mp4")
+    output = open_output(tmp_path / "o.mp4", probe(source))
+    write_segments(output, read_frames(source), [0])
+    monkeypatch.setattr(SegmentStore, "save_partial_name", fill)
+    assert output.salvage() is None and output.has_segments()
+    assert not (tmp_path / "o.mp4.part" / "joined.mp4").exists()
+
+
 def test_nothing_to_salvage_is_nothing(make_video, tmp_path):
     output = open_output(tmp_path / "o.mp4", probe(make_video("in.mp4")))
     assert output.salvage() is None and not output.has_segments()
@@ -164,5 +179,46 @@ def test_a_full_disk_while_writing_images_is_one_line(make_video, tmp_path, monk
     source = make_video("in.mp4")
     output = open_output(tmp_path / "frames", probe(source))
     monkeypatch.setattr(ImageSegmentEncoder, "encode", full)
+    with pytest.raises(OutputError, match=r"No space left on device$"):  # and nothing is kept
+        write_segments(output, read_frames(source), [0])
+
+
+def test_images_before_a_full_disk_are_kept(make_video, tmp_path, monkeypatch):
+    source = make_video("in.mp4")
+    output = open_output(tmp_path / "frames", probe(source))
+    write = Path.write_bytes
+
+    def fill(path: Path, data: bytes) -> int:
+        if path.name == "00003.png":
+            write(path, data[:50])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
     with pytest.raises(OutputError, match="No space left on device"):
         write_segments(output, read_frames(source), [0])
+    kept = output.salvage()
+    assert kept is not None and kept.frames == len(file_names(kept.path)) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder"), [("o.mp4", VideoSegmentEncoder), ("frames", ImageSegmentEncoder)]
+)
+def test_ctrl_c_inside_of_an_encoder_keeps_what_was_encoded(
+    make_video, tmp_path, monkeypatch, name, encoder
+):
+    source = make_video("in.mp4")
+    output = open_output(tmp_path / name, probe(source))
+    encode = encoder.encode
+
+    def interrupt(self: VideoSegmentEncoder, frame: TimedFrame, pts: int) -> None:
+        encode(self, frame, pts)
+        if frame.pts == frames[6].pts:
+            signal.raise_signal(signal.SIGINT)
+
+    frames = read_frames(source)
+    monkeypatch.setattr(encoder, "encode", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_segments(output, frames, [0])
+    kept = output.salvage()
+    assert kept is not None and kept.frames == len(read_frames(kept.path)) == 7

@@ -8,6 +8,7 @@ from benchmarks.video.sound_matrix import write_clip
 from outtake.video.read.probe import probe
 from outtake.video.write.audio_encoder import AUDIO_CODECS, AudioTrackEncoder
 from outtake.video.write.track_copy import TrackCopier, TrackPlan, muxer_options
+from tests.video.corpus import encode_clip
 from tests.video.segmenting import read_packets
 
 
@@ -70,3 +71,21 @@ def test_sound_that_cannot_be_decoded_gets_a_line(tmp_path, caplog):
     copy_sound(path, tmp_path / "out.mp4", TrackPlan(1, "aac"))
     assert "track 1: packets that are damaged, and are left out: 1" in caplog.text
     assert read_packets(tmp_path / "out.mp4")
+
+
+def test_mp4_says_where_opus_from_matroska_ends(tmp_path):
+    source, target = tmp_path / "in.mkv", tmp_path / "out.mp4"
+    encode_clip(source, audio=["libopus"])
+    with av.open(str(source)) as film:
+        samples = sum(frame.samples for frame in film.decode(audio=0))
+    copy_sound(source, target, TrackPlan(1))
+    with av.open(str(target)) as film:
+        track = film.streams.audio[0]
+        last = [packet for packet in film.demux(track) if packet.size][-1]
+        assert last.duration < 960  # of a packet of 20 ms
+        assert last.pts + last.duration == pytest.approx(samples, abs=48)
+    # The edit list: version 0, one entry, its length in ticks of the film.
+    data = target.read_bytes()
+    edit, movie = data.index(b"elst"), data.index(b"mvhd")
+    length, ticks = (int.from_bytes(data[n : n + 4], "big") for n in (edit + 12, movie + 16))
+    assert length / ticks == pytest.approx(samples / 48000, abs=0.0011)

@@ -24,6 +24,7 @@ from outtake.video.write.audio_encoder import AUDIO_CODECS, AudioTrackEncoder
 from outtake.video.write.open_output import open_output
 from outtake.video.write.track_copy import TrackCopier
 from outtake.video.write.track_plan import TrackPlan, plan_tracks
+from tests.video.corpus import encode_clip
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +195,9 @@ def test_a_change_from_stereo_to_surround_is_followed(tmp_path):
         made += encoder.flush()
         assert abs(len(made) * 1024 - 4 * 4800) <= 2048
         out.mux(made)
+
+
+def test_a_line_calls_cover_art_so_and_none_is_said_of_the_track_of_chapters(tmp_path, caplog):
+    encode_clip(tmp_path / "in.mp4", chapters=True, cover=True)
+    plan_tracks(probe(tmp_path / "in.mp4"), "mp4", ".mp4", "auto")
+    assert caplog.messages == ["in.mp4: its cover art is not copied"]

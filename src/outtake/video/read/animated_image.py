@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from copy import copy
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -53,10 +54,11 @@ class AnimatedImage:
         with _open_image(path) as image:
             width, height = image.size
             self._limits.check_size(path, width, height)
-            has_alpha = image.has_transparency_data
+            has_alpha, durations = False, []
             self._first = _first_number(image)
-            numbers = range(self._first, getattr(image, "n_frames", 1))
-            durations = [_duration_ms(image, number, path) for number in numbers]
+            for number in range(self._first, getattr(image, "n_frames", 1)):
+                durations.append(_duration_ms(image, number, path))
+                has_alpha = has_alpha or _is_transparent(image)
         self._times = np.cumsum([0, *durations]).tolist()
         fps = Fraction(len(durations) * 1000, self._times[-1])
         self._whole_info = VideoInfo(
@@ -72,6 +74,17 @@ class AnimatedImage:
             has_alpha=has_alpha,
         )
         self.info: VideoInfo = self._selection.apply_to(self._whole_info, Fraction(0), self._limits)
+
+    def select(self, selection: FrameSelection) -> AnimatedImage:
+        """Return a reader of other frames of the file, which is not looked at again for it.
+
+        Raises:
+            VideoError: The selection leaves nothing.
+        """
+        other = copy(self)
+        other._selection = selection
+        other.info = selection.apply_to(self._whole_info, Fraction(0), self._limits)
+        return other
 
     def __enter__(self) -> Self:
         return self
@@ -94,10 +107,19 @@ class AnimatedImage:
                 if frame_filter.is_past_end(time_s):
                     break
                 if frame_filter.accepts(time_s):
-                    rgb, stored = _read_frame(image, self._first + number, self.path)
+                    rgb, stored = self._read_frame(image, self._first + number)
                     last = until - pts if until == self._times[-1] else None
                     yield TimedFrame(rgb, pts, _TIME_BASE, last_frame_duration=last, stored=stored)
         frame_filter.check_not_empty(self._times[-1] / 1000)
+
+    def _read_frame(self, image: Image.Image, number: int) -> tuple[Frame, StoredPicture | None]:
+        """Return a picture as RGB, uint8 (H, W, 3), and its alpha if any picture has some."""
+        _seek(image, number, self.path)
+        if not self._whole_info.has_alpha:
+            return np.asarray(image.convert("RGB")), None
+        pixels = np.asarray(image.convert("RGBA"))
+        rgb = np.ascontiguousarray(pixels[..., :3])
+        return rgb, StoredPicture("", (), rgb, alpha=np.ascontiguousarray(pixels[..., 3]))
 
     def digest(self) -> str:
         """Return what identifies the input: SHA-256 of the file."""
@@ -138,14 +160,12 @@ def _duration_ms(image: Image.Image, number: int, path: Path) -> int:
     return round(image.info.get("duration") or 0) or _UNSTATED_MS
 
 
-def _read_frame(image: Image.Image, number: int, path: Path) -> tuple[Frame, StoredPicture | None]:
-    """Return a picture as RGB, uint8 (H, W, 3), and its alpha if it has some."""
-    _seek(image, number, path)
+def _is_transparent(image: Image.Image) -> bool:
+    """Return whether the picture that was sought is transparent anywhere."""
     if not image.has_transparency_data:
-        return np.asarray(image.convert("RGB")), None
-    pixels = np.asarray(image.convert("RGBA"))
-    rgb = np.ascontiguousarray(pixels[..., :3])
-    return rgb, StoredPicture("", (), rgb, alpha=np.ascontiguousarray(pixels[..., 3]))
+        return False
+    lowest, _ = image.convert("RGBA").getchannel("A").getextrema()
+    return lowest != 255
 
 
 def _seek(image: Image.Image, number: int, path: Path) -> None:

@@ -17,6 +17,9 @@ _ASF_BROADCAST = 1
 _GIF_TRAILER, _GIF_IMAGE, _GIF_EXTENSION = 0x3B, 0x2C, 0x21
 _OGG_LAST_PAGE = 4
 _RIFF_UNKNOWN = 0xFFFFFFFF
+# The beginning of every key (SMPTE ST 336), and of that of a partition (ST 377-1).
+_KLV_KEY, _MXF_PARTITION = bytes.fromhex("060e2b34"), bytes.fromhex("060e2b34020501010d01020101")
+_MXF_PARTITION_KINDS, _MXF_FOOTER, _MXF_FOOTER_BYTE = (2, 3, 4), 4, 24  # header, body, footer
 _IVF_HEADER_BYTES, _IVF_FRAME_BYTES = 32, 12
 
 
@@ -120,6 +123,33 @@ def find_ivf_end(file: BinaryIO, size: int) -> int:
             return position + _IVF_FRAME_BYTES
         position += _IVF_FRAME_BYTES + int.from_bytes(head[:4], "little")
     return position
+
+
+def find_mxf_end(file: BinaryIO, size: int) -> int:
+    """Follow the triplets of key, length and value of an MXF file (SMPTE ST 377-1).
+
+    The header names the place of the footer, unless the file was not closed. What is no triplet
+    may follow the footer.
+    """
+    position, footer, is_closed = 0, 0, False
+    while position < size:
+        file.seek(position)
+        head = file.read(25)
+        width = head[16] - 0x80 if len(head) > 16 and head[16] > 0x80 else 0
+        if head[:4] != _KLV_KEY[: len(head)] or width > 8:
+            if is_closed:
+                return size
+            raise BrokenStructureError(position)
+        if len(head) < 17 + width:
+            return max(position + 17 + width, footer)
+        length = int.from_bytes(head[17 : 17 + width], "big") if width else head[16]
+        value = position + 17 + width
+        if head.startswith(_MXF_PARTITION) and head[13] in _MXF_PARTITION_KINDS:
+            is_closed |= head[13] == _MXF_FOOTER
+            file.seek(value + _MXF_FOOTER_BYTE)
+            footer = max(footer, int.from_bytes(file.read(8), "big"))
+        position = value + length
+    return max(position, footer + 17 if footer else 0)
 
 
 def find_riff_end(file: BinaryIO, size: int) -> int:

@@ -16,7 +16,6 @@ from outtake.core.types import Frame, StoredPicture
 from outtake.video.colour import SWSCALE_THREADS, ColourTags, to_rgb16
 from outtake.video.linear_light import encode_srgb
 from outtake.video.read.safety_limits import SafetyLimits
-from outtake.video.stored_picture import is_transparent
 
 FILM_SUFFIXES = (".exr", ".dpx")
 
@@ -30,8 +29,8 @@ class FilmImage:
         bit_depth: Bits per component; 16 for an EXR of either precision.
         image: The picture as it is seen, uint8 (H, W, 3).
         image16: The same with 16 bits.
-        stored: The linear light of an EXR, and alpha; None for a DPX without alpha, which is kept
-            exactly by 16 bits.
+        stored: The linear light of an EXR, and alpha, opaque or not: so all images of a sequence
+            are written alike. None for a DPX without alpha, which is kept exactly by 16 bits.
     """
 
     pix_fmt: str
@@ -39,6 +38,12 @@ class FilmImage:
     image: Frame
     image16: NDArray[np.uint16]
     stored: StoredPicture | None = None
+
+    @property
+    def hides_anything(self) -> bool:
+        """Whether it is transparent anywhere, to 8 bits; an EXR with alpha counts as such."""
+        alpha = None if self.stored is None else self.stored.alpha
+        return alpha is not None and (alpha.dtype.kind != "u" or bool(alpha.min() < 255 << 8))
 
 
 def read_film_image(file: Path, limits: SafetyLimits) -> FilmImage:
@@ -53,7 +58,7 @@ def read_film_image(file: Path, limits: SafetyLimits) -> FilmImage:
         image16 = to_rgb16(frame, ColourTags(full_range=True))
         bits = max(part.bits for part in frame.format.components)
         image, alpha = _to_8_bits(image16), None
-        if is_transparent(frame):
+        if any(part.is_alpha for part in frame.format.components):
             alpha = np.ascontiguousarray(
                 frame.to_ndarray(format="rgba64le", threads=SWSCALE_THREADS)[..., 3]
             )

@@ -32,6 +32,9 @@ from outtake.video.stored_picture import is_transparent
 # pictures of 8 megapixels take half a second each.
 _MOST_FRAMES, _LEAST_FRAMES, _MOST_PIXELS = 24, 6, 50_000_000
 _MOST_IMAGES = 8
+# What a frame of these leaves out shows the frames before it, to the first: it cannot be decoded
+# from the middle, where all that would be transparent.
+_BUILT_ON_EACH_OTHER = ("gif", "apng")
 
 # Where the header of a DPX file has the kind of its picture, and the kinds with alpha (SMPTE 268M).
 _DPX_DESCRIPTOR, _DPX_WITH_ALPHA = 800, (51, 52)
@@ -70,8 +73,7 @@ def is_image_transparent(file: Path, limits: SafetyLimits) -> bool:
         VideoError, OSError, ValueError, SyntaxError, cv2.error, Image.DecompressionBombError
     ):
         if file.suffix.lower() in FILM_SUFFIXES:
-            stored = read_film_image(file, limits).stored
-            return stored is not None and stored.alpha is not None
+            return read_film_image(file, limits).hides_anything
         check_image_header(file, limits)
         alpha = read_alpha(file) if may_have_alpha(file) else None
         return alpha is not None and not is_opaque(alpha)
@@ -99,6 +101,11 @@ def _sample_frames(container: InputContainer, stream: VideoStream) -> Iterator[a
     frames = stream.frames or int(length * unit * (stream.average_rate or 0))
     fitting = _MOST_PIXELS // max(stream.width * stream.height, 1)
     places = max(_LEAST_FRAMES, min(_MOST_FRAMES, fitting))
+    if stream.codec_context.codec.canonical_name in _BUILT_ON_EACH_OTHER:
+        with suppress(av.FFmpegError, EOFError):
+            shown = decode_track(container, stream)
+            yield from islice(shown, 0, max(fitting, places), max(frames // places, 1))
+        return
     if not length or frames <= places:
         with suppress(av.FFmpegError, EOFError):
             yield from islice(decode_track(container, stream), places)

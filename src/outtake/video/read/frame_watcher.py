@@ -35,8 +35,7 @@ class FrameWatcher:
         self._info = info
         self._looks_for_fields = not expects_fields
         self._refuses_alpha = refuses_alpha
-        # As in :class:`VideoInfo`, what a GIF leaves out of a frame does not count.
-        self._looks_for_alpha = info.codec != "gif" and (refuses_alpha or not info.has_alpha)
+        self._looks_for_alpha = refuses_alpha or not info.has_alpha
         self._looks_for_turn = True
         self._aspect: Fraction | None = None
         self._warned_of_aspect = False

@@ -141,9 +141,10 @@ class ImageSequence:
             image16 = image * np.uint16(257) if self._high_bit_depth else None
             stored = self._store_alpha(alpha, image, image16)
             return TimedFrame(image, index, self.info.time_base, image16, stored=stored)
-        if self.info.bit_depth == 8 and film is None and not self._warned:
+        bits = film.bit_depth if film else 16
+        if bits > self.info.bit_depth == 8 and not self._warned:
             self._warned = True
-            log.warning("%s: its 16 bits become 8, as %s has", file, self.files[0].name)
+            log.warning("%s: its %d bits become 8, as %s has", file, bits, self.files[0].name)
         image = np.asarray(cv2.convertScaleAbs(rgb, alpha=1 / 257), np.uint8)
         image16 = np.asarray(rgb, np.uint16) if self._high_bit_depth else None
         stored = film.stored if film else self._store_alpha(alpha, image, image16)
@@ -164,8 +165,9 @@ class ImageSequence:
         """Say once that an image is transparent where those that were looked at are not."""
         if not self._may_be_transparent:
             return
-        hidden = film is not None and film.stored is not None and film.stored.alpha is not None
-        if hidden or (alpha is not None and not is_opaque(alpha)):
+        if (film is not None and film.hides_anything) or (
+            alpha is not None and not is_opaque(alpha)
+        ):
             self._may_be_transparent = False
             log.warning(
                 "%s is transparent somewhere, and images all over the clip are not: alpha is not "

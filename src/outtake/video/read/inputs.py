@@ -147,9 +147,12 @@ def _list_images(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(images, key=natural_sort_key))
 
 
-def natural_sort_key(path: Path) -> list[list[tuple[int, int, str]]]:
-    """Return a key that sorts paths as people do: 2 before 10."""
-    return [
+def natural_sort_key(path: Path) -> tuple[list[list[tuple[int, int, str]]], str]:
+    """Return a key that sorts paths as people do: 2 before 10.
+
+    The order of ``1`` and ``01``, or ``a`` and ``A``, is never left to the file system.
+    """
+    parts = [
         [
             (0, int(part), "") if part.isdecimal() else (1, 0, part)
             for part in re.split(r"(\d+)", name.lower())
@@ -157,6 +160,7 @@ def natural_sort_key(path: Path) -> list[list[tuple[int, int, str]]]:
         ]
         for name in path.parts
     ]
+    return parts, str(path)
 
 
 def sha256_of_input(path: Path) -> str:

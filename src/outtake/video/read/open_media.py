@@ -102,6 +102,11 @@ def find_video_stream(container: InputContainer, path: Path | str) -> VideoStrea
 def _open_file(path: Path, limits: SafetyLimits) -> InputContainer:
     if not path.exists():
         raise VideoError(f"no such video: {path}{suggest_nearby(path)}")
+    if path.is_fifo():
+        raise VideoError(
+            f"{path} is a pipe, which can be read once; store what it gives in a file, or send it "
+            "to outtake infer-video as input=-"
+        )
     if not path.is_file():
         raise VideoError(f"not a video file: {path}")
     try:

@@ -10,12 +10,16 @@ from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from outtake.video.read.container_crop import PictureCropper, find_shown_part
+
 # FFmpeg's own decoders of these drop alpha, which WebM keeps beside the picture and says so.
 _DECODERS_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 class PictureDecoder:
     """Decodes the packets of a video track in their order, with their alpha.
+
+    Frames are cropped to the part that the container shows.
 
     Args:
         stream: The track; its own decoder is used where that keeps alpha.
@@ -33,6 +37,8 @@ class PictureDecoder:
             decoder.color_range, decoder.colorspace = own.color_range, own.colorspace
             decoder.color_primaries, decoder.color_trc = own.color_primaries, own.color_trc
             self._decoder = decoder
+        part = find_shown_part(stream)
+        self._cropper = None if part is None else PictureCropper(part)
 
     @property
     def sample_aspect_ratio(self) -> Fraction:
@@ -48,7 +54,8 @@ class PictureDecoder:
         if not packet.size and packet.dts is not None:
             return []
         # The empty packet and not None at the end: the last frames would lack their time base.
-        return self._decoder.decode(packet)
+        frames = self._decoder.decode(packet)
+        return frames if self._cropper is None else [*map(self._cropper.crop, frames)]
 
 
 def decode_track(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:

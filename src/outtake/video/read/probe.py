@@ -18,6 +18,7 @@ from outtake.video.colour import ColourTags
 from outtake.video.hdr10 import Hdr10Metadata
 from outtake.video.interlacing import FieldOrder, read_field_order
 from outtake.video.orientation import Orientation
+from outtake.video.read.container_crop import find_shown_part
 from outtake.video.read.find_alpha import is_film_transparent
 from outtake.video.read.open_media import check_header
 from outtake.video.read.open_media import find_video_stream as find_video_stream
@@ -82,6 +83,7 @@ class VideoInfo:
         origin_s: What the source's own clock shows at the clip's 0, a multiple of ``time_base``.
             The times of frames, ``start_s`` and ``end_s`` count from there.
         deinterlaced: Whether interlaced frames are made progressive when they are read.
+        cropped: Whether the container shows only a part of the stored pictures, which is read.
     """
 
     path: Path
@@ -114,6 +116,7 @@ class VideoInfo:
     address: str | None = field(default=None, repr=False)
     origin_s: Fraction = Fraction(0)
     deinterlaced: bool = False
+    cropped: bool = False
 
     def of_view(self) -> VideoInfo:
         """Return the description of a picture about the clip, such as a preview: RGB of its own."""
@@ -208,6 +211,7 @@ def describe_video(
     aspect = stream.sample_aspect_ratio or Fraction(1)
     if orientation.transpose:
         width, height, aspect = height, width, 1 / aspect
+    part = find_shown_part(stream)
     fps = stream.average_rate or stream.guessed_rate or Fraction(25)
     duration_s = _video_duration_s(container, stream)
     frames = stream.frames or (round(duration_s * fps) if duration_s else None)
@@ -232,10 +236,11 @@ def describe_video(
         field_order=read_field_order(frame),
         timecode=_find_timecode(container, stream),
         hdr10=Hdr10Metadata.from_frame(frame),
-        has_alpha=_has_alpha(source, stream, frame, limits),
+        has_alpha=_has_alpha(source, frame, limits),
         unkept=tuple(name for kind, name in _UNKEPT.items() if kind in frame.side_data),
         live=is_live(container, source),
         address=source if isinstance(source, str) and is_url(source) else None,
+        cropped=part is not None and part.size == (frame.width, frame.height),
     )
 
 
@@ -246,11 +251,7 @@ def is_live(container: InputContainer, source: str | Path) -> bool:
     return not container.duration and not any(s.duration for s in container.streams.video)
 
 
-def _has_alpha(
-    source: str | Path, stream: VideoStream, frame: av.VideoFrame, limits: SafetyLimits
-) -> bool:
-    if stream.codec_context.codec.canonical_name == "gif":
-        return False
+def _has_alpha(source: str | Path, frame: av.VideoFrame, limits: SafetyLimits) -> bool:
     if is_transparent(frame) or not any(part.is_alpha for part in frame.format.components):
         return is_transparent(frame)
     is_file = not isinstance(source, str) or not (is_url(source) or is_camera(source))

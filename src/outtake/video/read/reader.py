@@ -32,7 +32,7 @@ from outtake.video.read.probe import VideoInfo, probe_with_start
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.read.stream_address import ffmpeg_reason, timeout_error
 from outtake.video.read.time_table import TimeTable
-from outtake.video.read.timestamps import PresentationTimes, TimestampTracker
+from outtake.video.read.timestamps import REORDERING_CODECS, PresentationTimes, TimestampTracker
 from outtake.video.stored_picture import keep_stored_picture
 
 # In these codecs a packet is one shown frame, so a packet without its frame is a lost frame. Others
@@ -45,7 +45,9 @@ FRAME_PER_PACKET = {
 # A start after this is reached by seeking to a key frame some time before it: what is incomplete
 # right after a key frame (open groups of pictures, refresh in stripes) is complete by then.
 _SEEK_MIN_START_S = 20
-_SEEK_MARGIN_S = 5
+# Seeking goes by the time of decoding, and a key frame may be shown some frames after that: the
+# second margin then leads to the one before it.
+_SEEK_MARGINS_S = 5, 8
 
 log = logging.getLogger(__name__)
 
@@ -138,8 +140,22 @@ class VideoReader:
             self._containers.pop().close()
 
     def __iter__(self) -> Iterator[TimedFrame]:
+        for picture, pts, hold in self._read_selected():
+            frame = to_timed_frame(picture, pts, self.info, high_bit_depth=self._high_bit_depth)
+            yield frame if hold is None else replace(frame, last_frame_duration=hold)
+
+    def decode_times(self) -> Iterator[Fraction]:
+        """Yield when each frame is shown, in seconds; pictures are decoded and not converted."""
+        for _, pts, _ in self._read_selected():
+            yield pts * self.info.time_base
+
+    def _read_selected(self) -> Iterator[tuple[av.VideoFrame, int, int | None]]:
+        """Yield the selected pictures as they are stored, with their times in the clip.
+
+        The third value is the time for which the last one is shown, if known.
+        """
         if (self._selection.start_s or 0) > _SEEK_MIN_START_S:
-            part = self._read_frames(seek=True)
+            part = self._read_pictures(seek=True)
             try:
                 first = next(part, None)
             except VideoError:
@@ -148,9 +164,9 @@ class VideoReader:
                 yield first
                 yield from part
                 return
-        yield from self._read_frames(seek=False)
+        yield from self._read_pictures(seek=False)
 
-    def _read_frames(self, *, seek: bool) -> Iterator[TimedFrame]:
+    def _read_pictures(self, *, seek: bool) -> Iterator[tuple[av.VideoFrame, int, int | None]]:
         container, stream = self._open_video()
         expected = len(stream.index_entries) if "mov" in container.format.name else 0
         min_time_s: Fraction | None = None
@@ -164,7 +180,8 @@ class VideoReader:
         table = TimeTable() if expected else None
         clock = TimestampTracker(self._whole_info, self._first_s, times, table)
         frame_filter = FrameFilter(self._selection, self._first_s, self._limits, self._whole_info)
-        pending: TimedFrame | None = None  # until it is known whether it is the last
+        # Until it is known whether it is the last.
+        pending: tuple[av.VideoFrame, int] | None = None
         end: int | None = None
         try:
             packets = times.read_ahead(container.demux(stream))
@@ -175,10 +192,8 @@ class VideoReader:
                     break
                 if frame_filter.accepts(pts * clock.time_base):
                     if pending is not None:
-                        yield pending
-                    pending = to_timed_frame(
-                        frame, pts - self._origin, self.info, high_bit_depth=self._high_bit_depth
-                    )
+                        yield (*pending, None)
+                    pending = frame, pts - self._origin
             else:
                 self._check_unchanged(clock)
                 hold = last_frame_duration(container, stream, clock, self._first_s)
@@ -186,10 +201,11 @@ class VideoReader:
                 end = None if hold is None else clock.last_pts + hold
         except VideoError:
             if pending is not None:
-                yield pending
+                yield (*pending, None)
             raise
         if pending is not None:
-            yield self._with_duration(pending, None if end is None else end - self._origin)
+            picture, pts = pending
+            yield picture, pts, self._last_duration(pts, end)
         frame_filter.check_not_empty(clock.length_s)
 
     def _decode_timed(
@@ -226,14 +242,20 @@ class VideoReader:
             times.append(own_pts)
             yield frame
 
-    def _with_duration(self, frame: TimedFrame, end: int | None) -> TimedFrame:
-        """Return the last frame of the selection, shown until ``end`` in clip time if known."""
+    def _last_duration(self, pts: int, end: int | None) -> int | None:
+        """Return for how long the last selected frame is shown, None if that is unknown.
+
+        Args:
+            pts: Its time in the clip.
+            end: When the frame after it is shown, by the source's clock.
+        """
         if end is None:
-            return frame
+            return None
+        end -= self._origin
         if self._selection.end_s is not None:
             end_s = self._first_s - self.info.origin_s + self._selection.end_s
             end = min(end, int(end_s / self.info.time_base))
-        return replace(frame, last_frame_duration=max(end - frame.pts, 1))
+        return max(end - pts, 1)
 
     def _open_video(self) -> tuple[InputContainer, VideoStream]:
         container = open_container(self._source, self._limits)
@@ -312,16 +334,21 @@ def _seek_to_key_frame_before(
     Returns:
         The number of packets of an MP4 file before it; None if it cannot be reached.
     """
-    if not {"mov", "matroska"} & {*container.format.name.split(",")} or not stream.time_base:
+    formats = {*container.format.name.split(",")}
+    # In AVI only codecs whose frames have their own times: others have those of decoding.
+    own_times = stream.codec_context.codec.canonical_name not in REORDERING_CODECS
+    indexed = {"mov", "matroska", "avi"} if own_times else {"mov", "matroska"}
+    if not indexed & formats or not stream.time_base:
         return None
-    target = int((time_s - _SEEK_MARGIN_S) / stream.time_base)
-    with suppress(av.FFmpegError):
-        container.seek(target, stream=stream)
-        packet = next(container.demux(stream), None)
-        if packet and packet.is_keyframe and packet.pts is not None and packet.pts <= target:
+    for margin_s in _SEEK_MARGINS_S:
+        target = int((time_s - margin_s) / stream.time_base)
+        with suppress(av.FFmpegError):
             container.seek(target, stream=stream)
-            places = (i for i, entry in enumerate(stream.index_entries) if entry.pos == packet.pos)
-            return next(places, 0) if "mov" in container.format.name else 0
+            packet = next(container.demux(stream), None)
+            if packet and packet.is_keyframe and packet.pts is not None and packet.pts <= target:
+                container.seek(target, stream=stream)
+                entries = stream.index_entries if "mov" in container.format.name else ()
+                return next((i for i, entry in enumerate(entries) if entry.pos == packet.pos), 0)
     return None
 
 

@@ -30,7 +30,7 @@ _MAX_REORDER = 32
 # Containers that store only the time of decoding, and codecs for which FFmpeg can
 # not tell from it when a frame is shown. PyAV lets it guess that from the packet that follows.
 _DTS_ONLY_CONTAINERS = {"avi", "asf"}
-_REORDERING_CODECS = {"h264", "hevc", "vvc"}
+REORDERING_CODECS = {"h264", "hevc", "vvc"}
 # Containers into which such packets are copied, and then lack the times of showing.
 _REMUXED_CONTAINERS = {"mov", "matroska", "flv"}
 
@@ -54,14 +54,14 @@ class PresentationTimes:
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         name = stream.codec_context.codec.canonical_name if stream.codec_context else ""
         self.by_decoding_order = (
-            container.format.name in _DTS_ONLY_CONTAINERS and name in _REORDERING_CODECS
+            container.format.name in _DTS_ONLY_CONTAINERS and name in REORDERING_CODECS
         )
         self._uses_dts = self.by_decoding_order
         formats = {*container.format.name.split(",")}
         self._is_matroska = "matroska" in formats
         self._may_be_unordered = (
             bool(formats & _REMUXED_CONTAINERS)
-            and name in _REORDERING_CODECS
+            and name in REORDERING_CODECS
             and bool(stream.codec_context.has_b_frames)
         )
         self._waiting: deque[tuple[int | None, int | None]] = deque()
@@ -119,6 +119,14 @@ class PresentationTimes:
                 return
             self._latest = packet.pts
         self._waiting.append((packet.pts, packet.dts if self._uses_dts else packet.pts))
+
+    def time_of_packet(self, packet: av.Packet[VideoStream]) -> int | None:
+        """Return when the frame of a packet is shown, or one whose place it has; None if unknown.
+
+        All packets together have the times of all frames.
+        """
+        time: int | None = packet.dts if self._uses_dts else packet.pts
+        return time
 
     def time_of_frame(self, frame: av.VideoFrame) -> int | None:
         """Return when the next decoded frame is shown; None if that is unknown."""

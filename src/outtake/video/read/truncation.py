@@ -17,9 +17,11 @@ from outtake.video.read.container_parsers import (
     find_flv_end,
     find_gif_end,
     find_ivf_end,
+    find_mxf_end,
     find_ogg_end,
     find_riff_end,
 )
+from outtake.video.read.mp4_boxes import BOX_HEADER_BYTES, measure_box
 
 _EBML_MAGIC = b"\x1a\x45\xdf\xa3"
 _EBML_SEGMENT = 0x18538067
@@ -39,6 +41,7 @@ _PARSERS = {
     b"GIF8": find_gif_end,
     b"OggS": find_ogg_end,
     b"DKIF": find_ivf_end,
+    bytes.fromhex("060e2b34020501010d010201"): find_mxf_end,
     bytes.fromhex("3026b2758e66cf11"): find_asf_end,
 }
 _MP4_FIRST_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp", b"pnot"}
@@ -48,7 +51,7 @@ def missing_bytes(path: Path) -> int:
     """Return how many bytes a container promises beyond the end of its file; 0 if complete.
 
     This understands MP4 and MOV (ISO/IEC 14496-12), Matroska and WebM (RFC 8794), AVI (RIFF), MPEG
-    transport streams, Flash video, ASF, Ogg, GIF and IVF; any other file counts as complete.
+    transport streams, Flash video, ASF, Ogg, GIF, IVF and MXF; any other file counts as complete.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -73,9 +76,9 @@ def find_mp4_rubbish(path: Path) -> int | None:
         position, kinds = 0, set()
         while position < size:
             file.seek(position)
-            header = file.read(16)
+            header = file.read(BOX_HEADER_BYTES)
             kinds.add(header[4:8])
-            end = position + _mp4_box_bytes(header, size - position)
+            end = position + measure_box(header, size - position)
             if end > size:
                 break
             position = end
@@ -86,8 +89,8 @@ def find_broken_byte(path: Path) -> int | None:
     """Return the byte at which the parts of a file stop following on one another.
 
     FFmpeg skips what it cannot parse up to the next part that it knows, or to the end, and says
-    nothing. This understands Matroska and WebM, AVI, MPEG transport streams, Flash video, Ogg and
-    GIF. It is None for an intact file and for any other container.
+    nothing. This understands Matroska and WebM, AVI, MPEG transport streams, Flash video, Ogg,
+    GIF and MXF. It is None for an intact file and for any other container.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -154,19 +157,8 @@ def _find_mp4_end(file: BinaryIO, size: int) -> int:
     position = 0
     while position < size:
         file.seek(position)
-        position += _mp4_box_bytes(file.read(16), size - position)
+        position += measure_box(file.read(BOX_HEADER_BYTES), size - position)
     return position
-
-
-def _mp4_box_bytes(header: bytes, rest: int) -> int:
-    """Return the length of a box by its first 16 bytes; ``rest`` is what there is to the end."""
-    if len(header) < 8:
-        return 8
-    length = int.from_bytes(header[:4], "big")
-    if length == 1:
-        length = int.from_bytes(header[8:16], "big")
-    # 0: to the end of the file; 1-7: not a box, the demuxer is to judge
-    return rest if length < 8 else length
 
 
 def _find_ebml_end(file: BinaryIO, size: int) -> int:

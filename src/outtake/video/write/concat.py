@@ -176,7 +176,7 @@ class SegmentMuxer:
             if container == "matroska":
                 name_wma_tracks(target)
             self._store_pixel_aspect(target, segments[0][1])
-        except (av.FFmpegError, OSError, ValueError) as error:
+        except (av.FFmpegError, OSError, ValueError, ArithmeticError, LookupError) as error:
             with suppress(OSError):
                 target.unlink(missing_ok=True)
             reason = getattr(error, "strerror", None) or error

@@ -148,6 +148,7 @@ def find_obstacle(encoding: Encoding, info: VideoInfo) -> str | None:
         ),
         "it is a stream": info.live or info.address is not None or not info.path.is_file(),
         "its picture is turned": info.orientation != Orientation(),
+        "its container shows only a part of each picture": info.cropped,
         "it is interlaced": info.field_order is not None,
         "read.deinterlace makes other pictures of it": info.deinterlaced,
         f"its {depth_and_chroma} becomes {encoding.pix_fmt(*fits)}": (

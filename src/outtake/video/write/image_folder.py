@@ -48,7 +48,13 @@ class ImageSegmentEncoder:
 
     def encode(self, frame: TimedFrame, pts: int) -> None:
         """Write a frame; its time is not kept."""
-        (self.path / f"{self._written:05d}.{self._codec}").write_bytes(self._encode_image(frame))
+        file = self.path / f"{self._written:05d}.{self._codec}"
+        try:
+            file.write_bytes(self._encode_image(frame))
+        except OSError:
+            # Half an image counts as none, and takes room on a disk that is full.
+            file.unlink(missing_ok=True)
+            raise
         self._written += 1
 
     def _encode_image(self, frame: TimedFrame) -> bytes:
@@ -138,8 +144,19 @@ def check_image_folder(path: Path, *, overwrite: bool, names: Sequence[str] = ()
         names: The names of the images that are written, if they are not numbers.
 
     Raises:
-        OutputError: It is a file, or holds anything but an earlier sequence that may be replaced.
+        OutputError: It is a file, holds anything but an earlier sequence that may be replaced, or
+            is no folder that another can take the place of.
     """
+    if path.is_symlink():
+        raise OutputError(
+            f"output {path} is a link to {path.readlink()}, and a sequence takes the place of a "
+            "folder as a whole; name that folder itself, or a new one in it"
+        )
+    if os.path.ismount(path):
+        raise OutputError(
+            f"output {path} is where a file system is mounted, and a sequence takes the place of a "
+            "folder as a whole; name a new folder in it"
+        )
     if not path.exists():
         return
     if not path.is_dir():

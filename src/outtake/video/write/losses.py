@@ -20,13 +20,15 @@ _SAME_RATE = 0.001
 _SHARED_PX = {
     "444": (1, 1), "rgb": (1, 1), "422": (2, 1), "440": (1, 2), "420": (2, 2), "411": (4, 1),
 }  # fmt: skip
+# Chroma that a lossless codec is not given as it is: averaged again, it would not come back.
+_ROUNDED_AS_RGB = ("411", "410", "440")
 # Files whose pictures are stored so; of any other, what is drawn here about it is RGB.
 _RGB24_CODECS = ("png", "qtrle", "rawvideo")
 # As a profile has its name: in ASCII, or in UTF-16 since version 4.
 _SRGB_NAMES = (b"sRGB", "sRGB".encode("utf-16-be"))
 _SPOKEN = {
     "420": "4:2:0", "422": "4:2:2", "440": "4:4:0", "444": "4:4:4", "411": "4:1:1",
-    "rgb": "4:4:4 (RGB)",
+    "410": "4:1:0", "rgb": "4:4:4 (RGB)",
 }  # fmt: skip
 
 
@@ -80,15 +82,15 @@ def _profile_loss(info: VideoInfo) -> list[str]:
 
 
 def _film_losses(encoding: Encoding | str, info: VideoInfo) -> list[str]:
-    kind = info.images[0].suffix.lower() if info.images else ""
-    if kind == ".dpx":
-        return ["what the headers of its DPX files say of film and camera is not kept"]
-    if kind != ".exr":
-        return []
-    header = ["the headers of its EXR files and channels beside the picture are not kept"]
-    if encoding == "exr":
-        return header
-    return [*header, "light above white is cut off; a folder of EXR images keeps it"]
+    kinds = {image.suffix.lower() for image in info.images}
+    losses = []
+    if ".dpx" in kinds:
+        losses.append("what the headers of its DPX files say of film and camera is not kept")
+    if ".exr" in kinds:
+        losses.append("the headers of its EXR files and channels beside the picture are not kept")
+        if encoding != "exr":
+            losses.append("light above white is cut off; a folder of EXR images keeps it")
+    return losses
 
 
 def _bit_loss(encoding: Encoding, info: VideoInfo) -> list[str]:
@@ -106,6 +108,8 @@ def _bit_loss(encoding: Encoding, info: VideoInfo) -> list[str]:
 
 def _chroma_loss(encoding: Encoding, info: VideoInfo) -> list[str]:
     before, after = info.chroma, encoding.chroma
+    if after == "rgb" and before in _ROUNDED_AS_RGB and not encoding.alpha:
+        return [f"its chroma of {_SPOKEN[before]} becomes RGB, which rounds its colours"]
     # Of grey and 4:1:0 nothing is lost anywhere.
     across, down = _SHARED_PX.get(before, (4, 4))
     across_after, down_after = _SHARED_PX.get(after, (1, 1))

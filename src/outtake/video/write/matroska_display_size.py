@@ -3,7 +3,8 @@
 Only that size says that pixels are not square if the codec itself cannot say so
 (VP9, AV1, FFV1, ProRes), and the muxer leaves it out. The elements are those of RFC 9559. The
 muxer leaves an empty element before them, whose room is used: nothing after the track
-list moves.
+list moves. The length of each element takes as many bytes as before: so the list of tracks never
+becomes shorter, and what is named by its position never moves to one that needs more bytes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-from outtake.video.write.matroska_elements import (
+from outtake.video.matroska_elements import (
     HEAD_BYTES,
     SEEK_HEAD,
     SEGMENT,
@@ -20,7 +21,7 @@ from outtake.video.write.matroska_elements import (
     VOID,
     Element,
     encode_element,
-    encode_size,
+    encode_void,
     encode_with_checksum,
     find_head_parts,
     parse_elements,
@@ -54,12 +55,14 @@ def set_display_size(path: Path, width: int, height: int) -> bool:
             return False
         segment = parts[SEGMENT]
         seek_head, void, tracks = parts[SEEK_HEAD], parts[VOID], parts[TRACKS]
+        if not seek_head.end <= void.start < tracks.start or tracks.end > len(head):
+            return False
         grown = _tracks_with_display_size(head, tracks, width, height)
         more = len(grown) - (tracks.end - tracks.start)
         room = void.end - void.start - more
-        if not seek_head.end <= void.start < tracks.start or room < 9:
+        if more < 0 or room < 0 or room == 1:
             return False
-        empty = VOID.to_bytes(1, "big") + encode_size(room - 9, 8) + bytes(room - 9)
+        empty = encode_void(room)
         moved = (void.end - segment.data, tracks.start - segment.data)
         seeks = _shift_seek_positions(head, seek_head, moved, more)
         between = head[void.end : tracks.start]
@@ -79,9 +82,9 @@ def _tracks_with_display_size(head: bytes, tracks: Element, width: int, height: 
                 else head[part.start : part.end]
                 for part in parse_elements(head, entry.data, entry.end)
             ]
-            content = encode_element(TRACK, b"".join(parts))
+            content = encode_element(TRACK, b"".join(parts), entry.size_bytes)
         entries.append((entry.id, content))
-    return encode_with_checksum(TRACKS, entries)
+    return encode_with_checksum(TRACKS, entries, tracks.size_bytes)
 
 
 def _video_with_display_size(head: bytes, video: Element, width: int, height: int) -> bytes:
@@ -96,7 +99,7 @@ def _video_with_display_size(head: bytes, video: Element, width: int, height: in
         encode_element(ident, value.to_bytes(4, "big"))
         for ident, value in ((_DISPLAY_WIDTH, width), (_DISPLAY_HEIGHT, height))
     ]
-    return encode_element(_VIDEO, b"".join(kept + size))
+    return encode_element(_VIDEO, b"".join(kept + size), video.size_bytes)
 
 
 def _shift_seek_positions(
@@ -112,4 +115,4 @@ def _shift_seek_positions(
                 new = (place - by).to_bytes(part.end - part.data, "big")
                 content[part.data - seek.start : part.end - seek.start] = new
         seeks.append((seek.id, bytes(content)))
-    return encode_with_checksum(SEEK_HEAD, seeks)
+    return encode_with_checksum(SEEK_HEAD, seeks, seek_head.size_bytes)

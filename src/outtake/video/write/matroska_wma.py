@@ -19,7 +19,7 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.stream import Stream
 
-from outtake.video.write.matroska_elements import (
+from outtake.video.matroska_elements import (
     CRC,
     HEAD_BYTES,
     TRACK,
@@ -49,24 +49,27 @@ def add_wma_track(target: OutputContainer, source: AudioStream, packet_bytes: in
         target: The container, whose header is not written yet.
         source: The track that is read.
         packet_bytes: The size of its packets, which all have the same.
+
+    Raises:
+        ValueError: A number of the track is too large for WAVEFORMATEX.
     """
     with av.open(io.BytesIO(_encode_silence())) as silence:
         stream: AudioStream = target.add_stream_from_template(silence.streams.audio[0], opaque=True)
     theirs, ours = source.codec_context, stream.codec_context
     extra = theirs.extradata or b""
-    ours.extradata = (
-        struct.pack(
-            "<HHIIHHH",
-            WMA_FORMATS[theirs.codec.canonical_name],
-            theirs.channels,
-            theirs.sample_rate,
-            (theirs.bit_rate or 0) // 8,
-            packet_bytes,
-            _BITS,
-            len(extra),
-        )
-        + extra
+    numbers = (
+        WMA_FORMATS[theirs.codec.canonical_name],
+        theirs.channels,
+        theirs.sample_rate,
+        (theirs.bit_rate or 0) // 8,
+        packet_bytes,
+        _BITS,
+        len(extra),
     )
+    try:
+        ours.extradata = struct.pack("<HHIIHHH", *numbers) + extra
+    except struct.error as error:
+        raise ValueError(f"its sound does not fit into WAVEFORMATEX: {error}") from error
     ours.layout, ours.sample_rate = theirs.layout, theirs.sample_rate
     assert source.time_base is not None
     stream.time_base = source.time_base

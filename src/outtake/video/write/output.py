@@ -168,6 +168,7 @@ class Output:
             self._store.save_partial_name(path.name)
             self._move_into_place(path)
         except OutputError as error:
+            delete_path(self._joined_path)  # it takes room on a disk that may be full
             log.warning("no playable part could be made: %s", error)
             return None
         return PartialOutput(path, *made)

@@ -52,6 +52,11 @@ def check_target(
             or lies where nothing can be written; or see :func:`choose_encoding`.
     """
     target = Path(path)
+    if not target.name:
+        raise OutputError(
+            f"output {path} is a folder that is there; name a video in it, such as "
+            f"{target / 'out.mp4'}, or a new folder for images"
+        )
     check_not_an_input(target, video_input, input_paths)
     store = SegmentStore(segment_folder_of(target), "")
     store.delete_finished()
@@ -59,7 +64,9 @@ def check_target(
     chosen = None
     if not target.suffix:
         images = video_input.images if isinstance(video_input, VideoInput) else ()
-        codec = choose_image_codec(target, (encoding or EncodingRequest()).codec, images)
+        request = encoding or EncodingRequest()
+        codec = choose_image_codec(target, request.codec, images)
+        _refuse_options_of_videos(target, request)
         check_image_folder(target, overwrite=overwrite, names=sequence_names(images, codec))
     else:
         chosen = choose_encoding(target, encoding or EncodingRequest())
@@ -69,6 +76,23 @@ def check_target(
             raise OutputError(f"output {target} exists; set overwrite=true to replace it")
     check_folder(target.absolute().parent)
     return chosen
+
+
+def _refuse_options_of_videos(target: Path, request: EncodingRequest) -> None:
+    """Refuse what a folder of images, which are stored without loss, would leave unsaid."""
+    usual = EncodingRequest()
+    for key in ("crf", "bitrate", "passes", "profile", "level"):
+        if getattr(request, key) != getattr(usual, key):
+            raise _no_option_of_images(target, key, getattr(request, key))
+    if request.copy_unchanged == "always":
+        raise _no_option_of_images(target, "copy_unchanged", "always")
+
+
+def _no_option_of_images(target: Path, key: str, value: object) -> OutputError:
+    return OutputError(
+        f"encode.{key}={value} is of videos, and output {target} is a folder of images, which are "
+        "stored without loss; leave it out, or name a video"
+    )
 
 
 def segment_folder_of(target: Path) -> Path:

@@ -13,6 +13,7 @@ import av
 
 from outtake.core.errors import OutputError, OuttakeError, VideoError
 from outtake.core.files import fsync_path
+from outtake.core.signals import defer_signals
 from outtake.core.types import TimedFrame
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.copy_plan import CopyPlan
@@ -105,12 +106,13 @@ class SegmentWriter:
         pts = round(frame.pts * scale)
         if self._pts and pts <= self._pts[-1]:
             raise ValueError(f"frame {self.frames} is at {pts}, after one at {self._pts[-1]}")
-        with self._translate_errors():
+        # Ctrl-C inside of an encoder would lose what it gave, and with that the whole tail.
+        with defer_signals(), self._translate_errors():
             if self._encoder is None:
                 self._size = (width, height)
                 self._encoder = self._open_encoder(width, height, pts)
             self._encoder.encode(frame, pts - (self._pts[0] if self._pts else pts))
-        self._pts.append(pts)
+            self._pts.append(pts)
         duration = frame.last_frame_duration
         self._last_frame_duration = max(round(duration * scale), 1) if duration else None
         self.frames += 1
@@ -139,10 +141,10 @@ class SegmentWriter:
             yield
         except (av.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise OutputError(
-                f"cannot write {self._target}: {reason}; whole segments are kept in "
-                f"{self._store.path}"
-            ) from error
+            kept = ""
+            if self._store.has_whole_segment():
+                kept = f"; whole segments are kept in {self._store.path}"
+            raise OutputError(f"cannot write {self._target}: {reason}{kept}") from error
 
     def __exit__(
         self,

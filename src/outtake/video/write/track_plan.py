@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import av
 from av.container import InputContainer
-from av.stream import Discard, Stream
+from av.stream import Discard, Disposition, Stream
 
 from outtake.core.errors import OutputError, VideoError
 from outtake.video.read.probe import VideoInfo, find_video_stream, open_container
@@ -58,11 +58,19 @@ def plan_tracks(
             for stream in source.streams
             if stream.index != picture.index and (audio != "none" or stream.type != "audio")
         ]
-        empty = _find_empty_tracks(source, [each for each in streams if each.type == "audio"])
-        tracks = [
-            _Track(stream.index, str(stream.type), _codec_name(stream), stream.index in empty)
+        # FFmpeg itself reads the text tracks in which MOV keeps chapters, and then hides them.
+        of_chapters = {
+            stream.index
             for stream in streams
-            if not _is_timecode(stream)  # which goes with the picture
+            if stream.type == "data" and stream.discard == Discard.all
+        }
+        empty = _find_empty_tracks(source, [each for each in streams if each.type == "audio"])
+        chapters = bool(source.chapters())
+        tracks = [
+            _Track(stream.index, _name_kind(stream), _codec_name(stream), stream.index in empty)
+            for stream in streams
+            # The timecode goes with the picture, and chapters with the file.
+            if not _is_timecode(stream) and not (chapters and stream.index in of_chapters)
         ]
     if audio != "copy":
         tracks = _leave_unknown_out(info, tracks)
@@ -72,6 +80,12 @@ def plan_tracks(
 
 def _is_timecode(stream: Stream) -> bool:
     return stream.type == "data" and "timecode" in stream.metadata
+
+
+def _name_kind(stream: Stream) -> str:
+    if stream.type == "video" and stream.disposition & Disposition.attached_pic:
+        return "cover art"
+    return str(stream.type)
 
 
 def _codec_name(stream: Stream) -> str:
@@ -119,7 +133,8 @@ def _plan_track(
     """Return how a track is kept; None if it is left out."""
     clip = info.path.name
     if track.kind not in ("audio", "subtitle"):
-        log.warning("%s: its %s track is not copied", clip, track.kind)
+        what = track.kind if track.kind == "cover art" else f"{track.kind} track"
+        log.warning("%s: its %s is not copied", clip, what)
         return None
     if track.is_empty:
         log.warning("%s: its %s audio track is empty and is left out", clip, track.codec)

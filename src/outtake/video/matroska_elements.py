@@ -29,6 +29,11 @@ class Element:
     data: int
     end: int
 
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes its length takes, which may be more than it needs."""
+        return self.data - self.start - (self.id.bit_length() + 7) // 8
+
 
 def parse_elements(data: bytes, start: int, end: int) -> Iterator[Element]:
     """Yield the elements that begin between two bytes; one of unknown size reaches to the end."""
@@ -67,16 +72,23 @@ def encode_size(value: int, min_length: int = 1) -> bytes:
     return (value | 1 << 7 * length).to_bytes(length, "big")
 
 
-def encode_element(ident: int, content: bytes) -> bytes:
-    """Return an element with its number and length."""
-    return (
-        ident.to_bytes((ident.bit_length() + 7) // 8, "big") + encode_size(len(content)) + content
-    )
+def encode_element(ident: int, content: bytes, size_bytes: int = 1) -> bytes:
+    """Return an element with its number and length, which takes as many bytes as is asked for."""
+    size = encode_size(len(content), size_bytes)
+    return ident.to_bytes((ident.bit_length() + 7) // 8, "big") + size + content
 
 
-def encode_with_checksum(ident: int, children: list[tuple[int, bytes]]) -> bytes:
+def encode_void(length: int) -> bytes:
+    """Return an empty element that takes a number of bytes, which is 0 or at least 2."""
+    if not length:
+        return b""
+    size_bytes = 1 if length < 9 else 8
+    return encode_element(VOID, bytes(length - 1 - size_bytes), size_bytes)
+
+
+def encode_with_checksum(ident: int, children: list[tuple[int, bytes]], size_bytes: int) -> bytes:
     """Return an element, with a new checksum if its first child is one."""
     content = b"".join(data for child, data in children if child != CRC)
     if any(child == CRC for child, _ in children):
         content = encode_element(CRC, zlib.crc32(content).to_bytes(4, "little")) + content
-    return encode_element(ident, content)
+    return encode_element(ident, content, size_bytes)
