@@ -104,9 +104,14 @@ class Score:
     took_ms: float
 
 
-def score_remover(truth: Truth, remover: Stage) -> tuple[Score, list[Frame]]:
+def score_remover(
+    truth: Truth, remover: Stage, *, tell_foreground: bool = False
+) -> tuple[Score, list[Frame]]:
     """Return the scores and the filled frames."""
-    items = [shot.masked(index) for index, shot in enumerate(truth.shots)]
+    items = [
+        shot.masked(index, tell_foreground=tell_foreground)
+        for index, shot in enumerate(truth.shots)
+    ]
     results, synthesised, hidden = [], 0.0, 0.0
     begin = time.process_time()
     for filled in remover(iter(items)):
@@ -158,7 +163,9 @@ def print_scores(options: argparse.Namespace) -> None:
         floor = truth.flicker([shot.truth for shot in truth.shots])
         print(f"{name:21}{'(truth)':19}{'':16}{floor:9.2f}", flush=True)
         for remover in options.removers:
-            score, results = score_remover(truth, REMOVERS[remover]())
+            score, results = score_remover(
+                truth, REMOVERS[remover](), tell_foreground=options.foreground
+            )
             synthesised = "-" if np.isnan(score.synthesised) else f"{score.synthesised:.1%}"
             moving = ""
             if not np.isnan(score.moving_psnr_db):
@@ -181,6 +188,7 @@ def main() -> None:
     parser.add_argument("--removers", nargs="+", choices=REMOVERS, default=list(REMOVERS))
     parser.add_argument("--frames", type=int, help="frames of each clip, at most")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_FRAMES} frames of most clips")
+    parser.add_argument("--foreground", action="store_true", help="with mask.foreground")
     parser.add_argument("--threads", type=int, default=1, help="the number of OpenCV threads")
     parser.add_argument("--save", type=Path, help="a folder for the filled frames")
     parser.add_argument("--end-to-end", metavar="CHECKPOINT", help="score with predicted masks")

@@ -14,6 +14,7 @@ from benchmarks.removal.rendered import (
     dissolve,
     dolly,
     fade,
+    fade_picture,
     film,
     flat_world,
     flight,
@@ -101,6 +102,10 @@ CLIPS: dict[str, Clip] = {
         film(flat_world(26, lambda t: (2 * t, 0, 1)), walking_to_and_fro(SIZE, 24), fade(40, 10)),
         frames=40,
         whole=True,
+    ),
+    "fade/pan": Clip(fade_picture(rendered_street(1), 10, 0), frames=40, whole=True),
+    "fade/white": Clip(
+        fade_picture(rendered_street(0.2, jerk_px=3), 16, 255), frames=40, whole=True
     ),
     "parallax": Clip(film(parallax_layers(3), lambda t: _BOXES, noise=0)),
     "dolly/object": Clip(film(dolly, walking_to_and_fro(SIZE, 30))),

@@ -177,6 +177,27 @@ def fade(frames: int, length: int) -> Callable[[int], float]:
     return lambda t: float(np.clip(min(t + 1, frames - t) / length, 0.02, 1))
 
 
+def fade_picture(shots: Shots, length: int, colour: int) -> Shots:
+    """A clip that comes out of a colour and goes back there, as an editor makes it.
+
+    Args:
+        shots: The clip.
+        length: The frames that a fade takes.
+        colour: What is shown before it and after it: 0 is black, 255 white.
+    """
+
+    def faded(frames: int) -> Iterator[Shot]:
+        for t, shot in enumerate(shots(frames)):
+            left = float(np.clip(min(t, frames - 1 - t) / length, 0, 1))
+            pictures = [
+                np.rint(picture * left + colour * (1 - left)).astype(np.uint8)
+                for picture in (shot.truth, shot.shown)
+            ]
+            yield Shot(*pictures, shot.hole, shot.own)
+
+    return faded
+
+
 def pausing_walker(t: int) -> Mask:
     """Somebody walks in, stands for 150 frames, and walks on."""
     x = -0.1 + 0.6 * min(t / 16, 1) + 0.6 * max(0.0, (t - 166) / 16)

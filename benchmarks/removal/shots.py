@@ -10,10 +10,14 @@ import cv2
 import numpy as np
 
 from outtake.core.frames import MaskedFrame
+from outtake.core.mask_blocks import reduce_to_blocks
 from outtake.core.types import Frame, Mask, TimedFrame
+from outtake.masking.morphology import dilate_mask
 
 SIZE = (240, 432)
 HIDDEN = (255, 0, 255)
+# By how much of the height masks grow (mask.dilate).
+_GROWN = 0.017
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,17 @@ class Shot:
     moving: Mask | None = None
     still: Mask | None = None
 
-    def masked(self, index: int) -> MaskedFrame:
-        """Return the frame with its hole, as input of a remover."""
+    def masked(self, index: int, *, tell_foreground: bool = False) -> MaskedFrame:
+        """Return the frame with its hole, and with what moves beside it, as input of a remover."""
         mask = self.hole | self.own
         image = self.shown.copy()
         image[mask] = HIDDEN
-        return MaskedFrame(TimedFrame(image, index, Fraction(1, 25)), mask, number=index)
+        foreground = None
+        if tell_foreground and self.moving is not None:
+            grown = dilate_mask(self.moving.astype(np.uint8), round(_GROWN * len(mask)))
+            foreground = reduce_to_blocks(np.asarray(grown > 0) & ~mask)
+        timed = TimedFrame(image, index, Fraction(1, 25))
+        return MaskedFrame(timed, mask, number=index, foreground=foreground)
 
     def scored(self) -> Mask:
         """Return the hidden pixels of the still background, which count."""

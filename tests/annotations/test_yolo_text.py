@@ -20,6 +20,14 @@ def test_what_is_no_class_and_no_number_is_refused(line):
         read_yolo(line, predicted=False)
 
 
+@pytest.mark.parametrize("predicted", [True, False])
+def test_pixels_are_not_taken_for_shares(predicted):
+    with pytest.raises(ValueError, match=r"line 1: 40 is no share of .* 0 to 1; divide pixels by"):
+        read_yolo("0 0 0 40 0 40 30", predicted=predicted)
+    (rounded,) = read_yolo("0 -0.001 0 1.002 0 1 1", predicted=predicted)
+    assert rounded.area() > 0.4
+
+
 @pytest.mark.parametrize(("line", "points"), [("0 0.1 0.1", 1), ("0 0.1 0.1 0.9", 1), ("0 0.9", 0)])
 def test_a_prediction_of_a_pixel_or_none_has_no_area(line, points):
     (shape,) = read_yolo(line, predicted=True)

@@ -122,7 +122,8 @@ def test_flicker_is_told_from_motion(bench):
 
 RENDERED = [
     "tripod", "pan/fast", "handheld", "exposure", "zoom", "pause", "cut", "dissolve", "fade",
-    "parallax", "dolly/object", "dolly/box", "flight", "behind/person_tripod",
+    "fade/pan", "fade/white", "parallax", "dolly/object", "dolly/box", "flight",
+    "behind/person_tripod",
 ]  # fmt: skip
 
 

@@ -21,8 +21,9 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from outtake.masking.build_mask_source import ClipFacts, build_mask_source
+from outtake.masking.build_mask_source import build_mask_source
 from outtake.masking.find_mask_files import find_mask_files
+from outtake.masking.mask_numbers import ClipFacts
 from outtake.masking.mask_values import MaskValueOptions
 
 HEIGHT, WIDTH, FRAMES = 48, 80, 3

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import ConfigError, VideoError
-from outtake.masking.build_mask_source import ClipFacts, build_mask_source
+from outtake.masking.build_mask_source import build_mask_source
 from outtake.masking.find_mask_files import find_mask_files
+from outtake.masking.mask_numbers import ClipFacts
 from outtake.masking.mask_values import MaskValueOptions
 
 HEIGHT, WIDTH = 8, 64

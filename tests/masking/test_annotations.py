@@ -55,8 +55,19 @@ def test_a_prediction_without_area_has_a_line_and_is_not_drawn(tmp_path):
         ("a.xml", "<!DOCTYPE x><a/>", "declares entities"),
         ("a.json", "[" * 100_000, "nested too deep"),
         ("a.txt", "0 nothing", "line 1: could not convert"),
-        ("a.txt", "0 0.1 0.1 9e99 0.1 0.5 0.5", "nowhere near the picture"),
-        ("a.txt", "0 nan 0.5 0.2 0.2", "nowhere near the picture"),
+        ("a.txt", "0 0.1 0.1 9e99 0.1 0.5 0.5", "9e99 is no share of the picture's width"),
+        ("a.txt", "0 nan 0.5 0.2 0.2", "nan is no share of the picture's width"),
+        (
+            "a.json",
+            json.dumps(
+                {
+                    "shapes": [{"label": "a", "points": [[1, 1], [1e99, 1], [2, 2]]}],
+                    "imageHeight": 4,
+                    "imageWidth": 4,
+                }
+            ),
+            "nowhere near the picture",
+        ),
         (
             "a.json",
             json.dumps(

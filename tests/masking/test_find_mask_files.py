@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from outtake.core.errors import ConfigError, VideoError
-from outtake.masking.build_mask_source import ClipFacts, build_mask_source
+from outtake.masking.build_mask_source import build_mask_source
 from outtake.masking.find_mask_files import find_mask_files
+from outtake.masking.mask_numbers import ClipFacts
 from outtake.masking.mask_source import open_mask_video
 from outtake.masking.mask_values import MaskValueOptions
 from outtake.video.read.safety_limits import SafetyLimits

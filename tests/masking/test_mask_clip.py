@@ -6,9 +6,10 @@ import pytest
 from outtake.core.errors import ConfigError, VideoError
 from outtake.core.frames import MaskedFrame
 from outtake.core.types import TimedFrame
-from outtake.masking.build_mask_source import ClipFacts, build_mask_source
+from outtake.masking.build_mask_source import build_mask_source
 from outtake.masking.find_mask_files import find_mask_files
 from outtake.masking.mask_clip import pair_masks
+from outtake.masking.mask_numbers import ClipFacts
 from outtake.masking.mask_source import MaskOfFrame, ShiftedMasks
 from outtake.masking.mask_values import MaskValueOptions
 from outtake.removal.views import MaskRemover

@@ -24,6 +24,12 @@ def test_a_tiff_that_points_beyond_its_end_is_damaged(tmp_path):
         read_mask_picture(file, SafetyLimits())
 
 
+def test_deep_colours_that_are_compressed_by_lzw_are_read(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 65536, (8, 12, 3), np.uint16)
+    cv2.imwrite(str(tmp_path / "m.tif"), colours[..., ::-1], [cv2.IMWRITE_TIFF_COMPRESSION, 5])
+    assert np.array_equal(read_mask_picture(tmp_path / "m.tif", SafetyLimits()).values, colours)
+
+
 @pytest.mark.parametrize("name", ["stack.tif", "fiji.tif", "stack.npy", "moves.gif"])
 def test_a_stack_of_masks_is_refused_by_the_number_of_its_pictures(tmp_path, name):
     file, stack = tmp_path / name, np.zeros((6, 8, 12), np.uint8)

@@ -6,6 +6,7 @@ import pytest
 from outtake.core.errors import ConfigError, UnknownClassError
 from outtake.core.frames import LabelledFrame
 from outtake.core.labels import LabelSpace
+from outtake.core.mask_blocks import enlarge_blocks
 from outtake.core.types import TimedFrame
 from outtake.masking.policy import MaskPolicy
 
@@ -48,6 +49,41 @@ def test_it_grows_by_a_share_of_the_height_with_a_round_tip():
     assert mask[40 - 6 : 60 + 6, 40].all() and not mask[40 - 7, 40] and not mask[60 + 6, 40]
     assert mask[50, 30 - 6] and not mask[50, 30 - 7]
     assert not mask[40 - 6, 30 - 6]
+
+
+def test_it_grows_half_as_far_into_the_foreground():
+    labels = square()
+    labels[60:, :] = 2  # a person right below, and another one to the right
+    labels[:60, 56:] = 2
+    mask = MaskPolicy.from_names(SPACE, remove=["car"], dilate=0.1, foreground=["person"]).mask(
+        labels
+    )
+    free = MaskPolicy.from_names(SPACE, remove=["car"], dilate=0.1).mask(labels)
+    assert free[60:72, 40].all() and free[50, 56:62].all()
+    assert mask[60:66, 40].all() and not mask[66:, 40].any()
+    assert mask[50, :56].any() and not mask[50, 56:].any()  # 6 pixels away
+    assert np.array_equal(mask[labels == 0], free[labels == 0])
+
+
+def test_the_foreground_goes_with_the_frame_a_little_grown():
+    labels = square()
+    labels[100:110, 70:80] = 2
+    frame = TimedFrame(np.zeros((120, 90, 3), np.uint8), 0, Fraction(1, 25))
+    policy = MaskPolicy([1], dilate=0.05, vote=0, foreground=[2])
+    (found,) = policy([LabelledFrame(frame, labels, SPACE)])
+    assert found.foreground is not None and found.foreground.shape == (30, 23)
+    foreground = enlarge_blocks(found.foreground, labels.shape)
+    assert foreground[100 - 6 : 110 + 6, 75].all() and not foreground[:92].any()
+    for given, told in (([2], square()), ((), labels)):
+        (found,) = MaskPolicy([1], foreground=given)([LabelledFrame(frame, told, SPACE)])
+        assert found.foreground is None
+
+
+def test_a_class_that_is_removed_is_no_foreground():
+    with pytest.raises(ConfigError, match=r"mask\.foreground: car is removed itself"):
+        MaskPolicy.from_names(SPACE, keep_only=["road"], foreground=["car"])
+    with pytest.raises(UnknownClassError, match=r"mask\.foreground: unknown class 'cat'"):
+        MaskPolicy.from_names(SPACE, remove=["car"], foreground=["cat"])
 
 
 def test_small_regions_are_dropped_and_holes_filled():

@@ -85,6 +85,16 @@ def test_only_what_is_darker_and_not_black_is_a_shadow(shade, is_shadow):
     assert patch.mean() > 0.9 if is_shadow else patch.mean() < 0.1
 
 
+def test_a_shadow_takes_nothing_of_the_foreground():
+    items = sliding_block(0.55)
+    for item in items:
+        item.labels[69:] = 2
+    out = list(MaskPolicy([1], dilate=0, shadows=True, foreground=[2])(items))
+    x = 8 + 4 * 17
+    patch = out[17].mask[66:73, x + 2 : x + 18]
+    assert patch[:3].mean() > 0.9 and not patch[3:].any()
+
+
 def test_without_an_object_there_is_no_shadow():
     items = sliding_block(0.55)
     empty = [

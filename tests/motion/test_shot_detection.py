@@ -67,6 +67,39 @@ def test_a_fade_is_no_series_of_cuts(frames):
     assert len(set(found)) <= 5
 
 
+def in_and_out(length: int, frames: int) -> np.ndarray:
+    """Return how much of each picture is left, from 0 to 0."""
+    return np.clip(np.minimum(np.arange(frames), np.arange(frames)[::-1]) / length, 0, 1)
+
+
+@pytest.mark.parametrize("colour", [0, 255])
+@pytest.mark.parametrize("speed", [0, 2])
+@pytest.mark.parametrize("length", [5, 12])
+def test_a_shot_is_one_from_its_fade_in_to_its_fade_out(colour, speed, length):
+    world, dice, frames = texture(4), np.random.default_rng(0), 30
+    clip = []
+    for t, left in enumerate(in_and_out(length, frames)):
+        picture = view(world, 20 + speed * t) + dice.normal(0, 1.5, (HEIGHT, WIDTH, 3))
+        faded = np.rint(picture * left + colour * (1 - left))
+        clip.append(np.clip(faded, 0, 255).astype(np.uint8))
+    found = shots(clip)
+    assert found[2:-2] == [found[2]] * (frames - 4)
+
+
+@pytest.mark.parametrize("colour", [0, 255])
+@pytest.mark.parametrize("blank", [0, 1, 8])
+def test_a_dip_between_two_scenes_and_a_cut_out_of_a_fade_divide_them(colour, blank):
+    first, second = texture(4), texture(5)
+    down, up = np.linspace(1, 0.1, 10), np.linspace(0.1, 1, 10)
+    out = [view(first, 20 + t) * left + colour * (1 - left) for t, left in enumerate(down)]
+    back = [view(second, 20 + t) * left + colour * (1 - left) for t, left in enumerate(up)]
+    between = [np.full((HEIGHT, WIDTH, 3), colour)] * blank
+    for following in (back, back[::-1]):
+        found = shots([np.rint(each).astype(np.uint8) for each in out + between + following])
+        assert found[:10] == [0] * 10 and 0 not in found[10:]
+        assert len(set(found[12 + blank : -2])) == 1
+
+
 def room(seed: int, width: int) -> np.ndarray:
     """Draw a wall with eight things in front of it, which is little to follow: float (h, w, 3)."""
     dice = np.random.default_rng(seed)

@@ -72,6 +72,24 @@ def test_what_finishes_a_fill_keeps_the_name_of_the_remover() -> None:
     assert build_remover(config_of("remover=side_by_side")).name == "SideBySide"
 
 
+@pytest.mark.parametrize(
+    ("options", "widest"),
+    [
+        (["mask.feather=0.03"], "mask.dilate=0.02"),
+        (
+            ["mask.feather=0.015", "mask.foreground=person"],
+            "half of mask.dilate=0.02 .mask.foreground.",
+        ),
+    ],
+)
+def test_a_feather_stays_within_what_masks_grow(options: list[str], widest: str) -> None:
+    network = ["masks.path=null", "checkpoint=runs/one", "remove=car", "mask.dilate=0.02"]
+    with pytest.raises(ConfigError, match=f"^{options[0]}: wider than {widest}, so"):
+        config_of(*network, *options)
+    config_of(*network, *options, "mask.feather=0.01")
+    config_of(*options)  # masks of one's own are as they are
+
+
 def test_grain_has_a_range() -> None:
     with pytest.raises(ConfigError, match=r"mask\.grain=3: must be a number from 0 to 2, or auto"):
         config_of("mask.grain=3")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from outtake.core.frames import FilledFrame, MaskedFrame
+from outtake.core.mask_blocks import enlarge_blocks, reduce_to_blocks
 from outtake.core.types import TimedFrame
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.feather import FeatherRemover
@@ -81,6 +82,19 @@ def test_16_bits_stay_outside_of_the_hole():
     (filled,) = FieldRemover(Inverting(), "tff")(iter([item]))
     assert np.array_equal(filled.frame.image16[~mask], deep[~mask])
     assert np.array_equal(filled.frame.image16[mask], (255 - image[mask]).astype(np.uint16) * 257)
+
+
+@pytest.mark.parametrize("height", [32, 37, 3])
+def test_fields_have_the_foreground_of_their_frame(height):
+    foreground = np.random.default_rng(2).random((height, 22)) < 0.02
+    item = frame_of(np.zeros((height, 22, 3), np.uint8), ~foreground, 0)
+    inner = Inverting()
+    blocks = reduce_to_blocks(foreground)
+    list(FieldRemover(inner, "bff")(iter([replace(item, foreground=blocks)])))
+    for one, row in zip(inner.given, (1, 0), strict=True):
+        covered = enlarge_blocks(one.foreground, one.mask.shape)
+        assert covered[: len(foreground[row::2])][foreground[row::2]].all()
+        assert covered.mean() < 0.8 or height == 3
 
 
 def test_the_context_is_counted_in_frames():

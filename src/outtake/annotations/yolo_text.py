@@ -33,6 +33,12 @@ def _read_line(words: list[str], *, predicted: bool) -> Shape:
     if not words[0].isdigit():
         raise ValueError(f"the class {words[0]!r} is no number")
     number, values = int(words[0]), [float(word) for word in words[1:]]
+    far = [word for word, value in zip(words[1:], values, strict=True) if not -1 <= value <= 2]
+    if far:
+        raise ValueError(
+            f"{far[0]} is no share of the picture's width or height, which are 0 to 1; divide "
+            "pixels by them"
+        )
     if predicted and len(values) in (4, 5):
         x, y, width, height = values[:4]
         ring = box_ring(x - width / 2, y - height / 2, x + width / 2, y + height / 2)

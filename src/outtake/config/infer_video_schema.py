@@ -151,12 +151,8 @@ class MaskedClipOptions:
 
     def __post_init__(self) -> None:
         """Check what two keys say together."""
-        mask = self.mask
-        if not self.without_network and mask.feather > mask.dilate:
-            raise ConfigError(
-                f"mask.feather={mask.feather}: wider than mask.dilate={mask.dilate}, so the edge "
-                "of what is removed would show; set it lower, or mask.dilate higher"
-            )
+        if not self.without_network:
+            self.mask.check_feather()
         for key in ("remove", "keep_only"):
             if getattr(self, key) and self.masks.path is not None:
                 raise ConfigError(f"masks= says already what is removed; leave out {key}=")

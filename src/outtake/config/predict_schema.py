@@ -73,11 +73,8 @@ class PredictConfig:
             raise ConfigError(f"masks= says already what is removed; leave out {named}=")
         if self.checkpoint is None:
             self._check_without_checkpoint(named)
-        if self.by_labels and self.mask.feather > self.mask.dilate:
-            raise ConfigError(
-                f"mask.feather={self.mask.feather}: wider than mask.dilate={self.mask.dilate}, so "
-                "the edge of what is removed would show; set it lower, or mask.dilate higher"
-            )
+        if self.by_labels:
+            self.mask.check_feather()
         if self.min_confidence and all(name == "removed" for name in self.output_names):
             raise ConfigError(
                 f"min_confidence={self.min_confidence}: it is of labels that are written, and "

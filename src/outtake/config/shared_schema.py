@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from outtake.config.schema import Check, Form, Node, NotEmpty, Number
 from outtake.core.errors import ConfigError
+from outtake.masking.policy import FOREGROUND_DILATION_SHARE
 from outtake.masking.regions import Region
 
 Fraction = Annotated[float, Number(0, below=1)]
@@ -14,6 +15,11 @@ Names = str | list[str] | None
 Files = Annotated[
     str | list[str], NotEmpty(), Form("a file, a folder or an address, or a list of files")
 ]
+
+
+def list_names(value: Names) -> list[str]:
+    """Return class names from ``remove=car`` and ``remove=[car,person]`` alike."""
+    return [value] if isinstance(value, str) else list(value or ())
 
 
 def _check_regions(key: str, values: Any) -> None:
@@ -95,9 +101,26 @@ class MaskOptions:
     min_area: Fraction
     fill_holes: bool
     dilate: Fraction
+    foreground: Names
     feather: Annotated[float, Number(0, 0.1)]
     grain: Annotated[float | Literal["auto"], Number(0, 2), Form("a number from 0 to 2, or auto")]
 
+    def check_feather(self) -> None:
+        """Check that what is blended in is wide enough to hide the edge of what labels find.
+
+        Raises:
+            ConfigError: The feather is wider than the dilation.
+        """
+        keys, widest = f"mask.dilate={self.dilate}", self.dilate
+        if self.foreground:
+            keys, widest = f"half of {keys} (mask.foreground)", FOREGROUND_DILATION_SHARE * widest
+        if self.feather > widest:
+            raise ConfigError(
+                f"mask.feather={self.feather}: wider than {keys}, so the edge of what is removed "
+                "would show; set it lower, or mask.dilate higher"
+            )
+
     def policy_options(self) -> dict[str, Any]:
         """Return the options of :class:`outtake.masking.policy.MaskPolicy`, by name."""
-        return {name: value for name, value in vars(self).items() if name not in FILL_OPTIONS}
+        found = {name: value for name, value in vars(self).items() if name not in FILL_OPTIONS}
+        return found | {"foreground": list_names(self.foreground)}

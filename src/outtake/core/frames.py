@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.labels import LabelSpace
-from outtake.core.types import Frame, LabelMap, Mask, TimedFrame
+from outtake.core.types import Frame, LabelMap, Mask, MaskBlocks, TimedFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,9 @@ class MaskedFrame:
         is_output: Whether the result of this frame is used. Another frame is context: it must
             still come out, in its place, but its picture does not matter then.
         statistics: What the mask looks like; None if it was not measured.
+        foreground: 1 for blocks of the picture, as ``reduce_to_blocks`` makes them, that show
+            something which stays and moves about before the background, uint8 (h, w): the
+            background of other frames is not found there. None for nowhere.
     """
 
     frame: TimedFrame
@@ -79,6 +82,7 @@ class MaskedFrame:
     number: int | None = None
     is_output: bool = True
     statistics: MaskStatistics | None = None
+    foreground: MaskBlocks | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
 Frame      uint8 (H, W, C), RGB where C is 3. BGR exists only inside calls to OpenCV.
 LabelMap   uint8 (H, W), class ids; the label space's ignore index (255) is "unlabelled".
 Mask       bool (H, W), True where something is to be removed.
+MaskBlocks uint8 (h, w), 1 for blocks of 4 x 4 pixels that hold some of a Mask.
 Crop       the rows and columns of a part of a picture.
 Batch      ``image`` uint8 (B, C, h, w) at network resolution; ``mask`` (B, H, W).
 TimedFrame a Frame with the time at which it is shown: time is passed on, never recounted.
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 Frame: TypeAlias = NDArray[np.uint8]
 LabelMap: TypeAlias = NDArray[np.uint8]
 Mask: TypeAlias = NDArray[np.bool_]
+MaskBlocks: TypeAlias = NDArray[np.uint8]
 Crop: TypeAlias = tuple[slice, slice]
 
 

@@ -14,9 +14,6 @@ from outtake.data.class_file import ClassList
 from outtake.data.infer_classes import BINARY_NAMES, UNLABELLED_VALUE
 from outtake.data.read_mask_values import MaskValues, read_mask_values, read_until, sum_numbers
 from outtake.data.source import DataChoice, warn_of_data
-from outtake.masking.build_mask_source import ClipFacts
-from outtake.masking.find_mask_files import MaskFiles
-from outtake.masking.frame_numbers import number_in_name
 
 _MAX_IDS = 16  # more are shades of grey
 
@@ -75,20 +72,6 @@ def split_labelled_frames(
         DataChoice,
     )
     return list(numbers[:-kept]), list(numbers[-kept:])
-
-
-def number_of_one_mask(files: MaskFiles, clip: ClipFacts) -> int | None:
-    """Return the number that the first frame's mask would have where one frame alone is labelled.
-
-    None where there are several masks, or one without a number, which is that of every frame.
-    """
-    if files.kind != "pictures" or len(files.files) != 1 or clip.frames == 1:
-        return None
-    number = number_in_name(files.files[0].name)
-    if number is None:
-        return None
-    of_frames = [number_in_name(name) for name in clip.names]
-    return number - of_frames.index(number) if number in of_frames else 0
 
 
 def check_labels(frames: Iterable[LabelMap], labels: LabelSpace, name: str) -> None:

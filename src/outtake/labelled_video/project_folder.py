@@ -15,9 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from outtake.core.errors import ConfigError, DataRootError
+from outtake.data.class_file import read_class_file
+from outtake.data.infer_classes import UNLABELLED_VALUE
 
 PROJECT_FILE, CLASS_FILE = "project.json", "classes.yaml"
 MASK_FOLDER = Path("train/masks")
+_MAX_CLASS_FILE_BYTES = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,48 @@ def _place(value: str, root: Path) -> str:
     """Return a path as it is given if it is there, or else below the root if that is there."""
     below = root / Path(value).expanduser()
     return str(below) if not Path(value).expanduser().exists() and below.exists() else value
+
+
+def find_set_of_masks(folder: Path) -> Path | None:
+    """Return the folder of the project or training set whose masks lie in a folder."""
+    return folder.parents[1] if folder.parts[-2:] == MASK_FOLDER.parts else None
+
+
+def ignores_255(classes: Path) -> bool:
+    """Return whether a classes file says that 255 is unlabelled; one that is a link does not count.
+
+    Raises:
+        ConfigError: It cannot be read, or contradicts itself.
+    """
+    if classes.is_symlink() or not classes.is_file():
+        return False
+    if classes.stat().st_size > _MAX_CLASS_FILE_BYTES:
+        return False
+    return read_class_file(classes).ignore == UNLABELLED_VALUE
+
+
+def keeps_255_unlabelled(folder: Path) -> bool:
+    """Return whether 255 is unlabelled in the masks of a folder: those of a project or of a set.
+
+    Raises:
+        ConfigError: The classes file beside them is wrong.
+    """
+    root = find_set_of_masks(folder)
+    return root is not None and ((root / PROJECT_FILE).is_file() or ignores_255(root / CLASS_FILE))
+
+
+def describe_unlabelled(name: str, root: Path) -> str:
+    """Return a line on what labels of classes mean as masks: all but the first are removed.
+
+    Args:
+        name: How the masks were named.
+        root: The project or training set whose labels they are.
+    """
+    return (
+        f"masks: {name} holds the labels of {root.name}, where {UNLABELLED_VALUE} is "
+        "unlabelled: it is not removed, as far as values are numbers of classes; "
+        "masks.ids=[1] removes one class alone"
+    )
 
 
 def check_project(project: Path) -> None:

@@ -31,14 +31,14 @@ from outtake.labelled_video.clip_options import check_clip_options
 from outtake.labelled_video.labelled_frames import (
     check_labels,
     find_unlabelled_value,
-    number_of_one_mask,
     split_labelled_frames,
 )
 from outtake.labelled_video.mask_options import read_mask_options, say_how_masks_are_read
 from outtake.labelled_video.plate_residuals import read_plate_residuals
 from outtake.labelled_video.project_folder import find_clip_files
-from outtake.masking.build_mask_source import ClipFacts, build_mask_source
+from outtake.masking.build_mask_source import build_mask_source
 from outtake.masking.find_mask_files import find_mask_files
+from outtake.masking.mask_numbers import ClipFacts, number_of_one_mask
 from outtake.masking.mask_source import AnnotatedMasks, PictureMasks, resize_mask
 from outtake.video.read.clip import open_clip
 from outtake.video.read.count_frames import count_frames

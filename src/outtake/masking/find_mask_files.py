@@ -10,6 +10,7 @@ from typing import Literal
 
 from outtake.core.errors import VideoError
 from outtake.masking.annotation_files import ANNOTATION_SUFFIXES
+from outtake.masking.frame_numbers import number_in_name
 from outtake.masking.mask_picture import MASK_PICTURE_SUFFIXES
 from outtake.masking.object_folders import find_object_folders, list_object_masks
 from outtake.video.read.animated_image import is_animated
@@ -33,6 +34,7 @@ class MaskFiles:
         objects: The folders of the objects whose masks are united, where each object has its own;
             ``files`` has one picture for each frame then, and the others have its name.
         unused_files: What lies beside pictures and might hold annotations, such as a read-me.
+        named_itself: Whether a file was named, not a folder or a glob in which it was found.
     """
 
     kind: Kind
@@ -41,6 +43,14 @@ class MaskFiles:
     name: str = ""
     objects: tuple[Path, ...] = ()
     unused_files: tuple[Path, ...] = ()
+    named_itself: bool = False
+
+    @property
+    def is_still(self) -> bool:
+        """Whether one picture is the mask of every frame: named itself, or without a number."""
+        if self.kind != "pictures" or len(self.files) != 1:
+            return False
+        return self.named_itself or number_in_name(self.files[0].name) is None
 
     def paths(self) -> list[Path]:
         """Return what is read, and the folder in which it lies."""
@@ -92,7 +102,8 @@ def find_mask_files(
             break
         if files and (kind == "annotations" or len(files) == len(found)):
             ordered = tuple(sorted(files, key=natural_sort_key))
-            return MaskFiles(kind, ordered, name=name, unused_files=unused)
+            itself = len(entries) == 1 and Path(entries[0]).expanduser().is_file()
+            return MaskFiles(kind, ordered, name=name, unused_files=unused, named_itself=itself)
     clips = expand_inputs(value, "masks")
     if len(clips) > 1:
         names = ", ".join(clip.path.name for clip in clips[:3])

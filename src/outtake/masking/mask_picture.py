@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from outtake.core.errors import OuttakeError, VideoError
+from outtake.data.decode_files import decode_compressed_tiff, needs_codecs
 from outtake.video.read.decode_image import turn_by_exif
 from outtake.video.read.safety_limits import SafetyLimits
 
@@ -217,7 +218,12 @@ def _read_deep(file: Path, limits: SafetyLimits, orientation: int | None = None)
                 page = tiff.pages.first
                 limits.check_size(file, page.imagewidth, page.imagelength)
                 _refuse_several(file, _count_pages(tiff))
-                values, orientation = page.asarray(), page.tags.valueof(_ORIENTATION)
+                try:
+                    values, orientation = page.asarray(), page.tags.valueof(_ORIENTATION)
+                except ValueError as error:
+                    if not needs_codecs(error):
+                        raise
+                    return decode_compressed_tiff(file, tiff.series[0])
         except (OSError, OuttakeError):
             raise
         except Exception as error:  # a damaged tag may surface as anything

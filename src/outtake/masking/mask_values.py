@@ -43,12 +43,15 @@ class MaskValueOptions:
         threshold: The fraction of the full scale above which a pixel is marked; None: half, or
             all that is not 0 where the values are few.
         ids: The values that are marked, or the names of classes of shapes; None for all but 0.
+        unlabelled: A value of which nobody has said anything, and which is removed neither way;
+            None for none. It counts where values are numbers, not brightness or alpha.
     """
 
     channel: Channel = "auto"
     invert: bool = False
     threshold: float | None = None
     ids: Sequence[int | str] | None = None
+    unlabelled: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class MaskMeaning:
         invert: Whether what is not marked is removed.
         full_scale: The value of white, by the type of the pictures.
         found: What was found in the pictures, for a message.
+        unlabelled: A value that is never removed; None for none.
     """
 
     plane: Plane
@@ -71,6 +75,7 @@ class MaskMeaning:
     invert: bool = False
     full_scale: dict[str, float] = field(default_factory=dict)
     found: str = ""
+    unlabelled: int | None = None
 
     def to_mask(self, picture: MaskPicture, name: object) -> BinaryMask:
         """Return the mask of a picture, uint8 (H, W), 1 where it is removed.
@@ -92,6 +97,8 @@ class MaskMeaning:
             marked = values > (int(level) if values.dtype.kind == "u" else level)
         if self.invert:
             marked = ~marked
+        if self.unlabelled is not None:
+            marked = marked & (values != self.unlabelled)
         return marked.view(np.uint8)
 
     def count_contents(self, picture: MaskPicture, name: object) -> dict[str, int]:
@@ -115,7 +122,8 @@ class MaskMeaning:
         else:
             marked = f"what is above {self.threshold:g} of full scale"
         rest = "stays, and the rest is removed" if self.invert else "is removed"
-        return f"{_WORDS[self.plane]}{self.found}: {marked} {rest}"
+        never = "" if self.unlabelled is None else f", but {self.unlabelled} (unlabelled) never"
+        return f"{_WORDS[self.plane]}{self.found}: {marked} {rest}{never}"
 
 
 def find_meaning(pictures: Sequence[MaskPicture], options: MaskValueOptions) -> MaskMeaning:
@@ -142,14 +150,16 @@ def find_meaning(pictures: Sequence[MaskPicture], options: MaskValueOptions) -> 
         )
     flat = _flat_values(planes, plane)
     threshold = options.threshold
-    if threshold is None and ids is None and plane != "index":
+    numbers = plane in ("value", "index") and threshold is None
+    unlabelled = options.unlabelled if numbers and options.unlabelled not in (ids or ()) else None
+    if threshold is None and ids is None and plane != "index" and unlabelled is None:
         soft = plane == "alpha" or any(picture.lossy for picture in pictures)
         threshold = _HALF if soft or flat is None or 0 not in flat else None
     if plane == "colour" and threshold is not None:
         plane = "brightness"
     few = flat is not None and plane != "colour" and threshold is None
     shown = f" {', '.join(map(_short, flat))}" if few and flat else ""
-    return MaskMeaning(plane, threshold, ids, options.invert, scale, shown)
+    return MaskMeaning(plane, threshold, ids, options.invert, scale, shown, unlabelled)
 
 
 def explain_doubt(
@@ -167,7 +177,7 @@ def explain_doubt(
         return None
     planes = [_plane_of(picture, meaning.plane, "the masks") for picture in pictures]
     highest = max(float(each.max()) / meaning.full_scale[each.dtype.name] for each in planes)
-    if not highest:
+    if not highest or (meaning.unlabelled is not None and meaning.ids is None):
         return f"nothing is marked in {looked}"
     if meaning.ids is not None:
         return f"nothing in {looked} has one of masks.ids={list(meaning.ids)}"

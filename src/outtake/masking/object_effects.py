@@ -28,12 +28,14 @@ class EffectFrame:
 
     Attributes:
         selected: The frame and the mask of its objects, with their effects.
+        objects: The mask of the objects alone, uint8 (H, W), 0 or 1.
         shadow_share: The share of the mask that was added as shadow, 0 to 1; None if shadows were
             not looked for.
         reflection_share: The share that was added as reflection, and is no shadow; likewise.
     """
 
     selected: SelectedFrame
+    objects: BinaryMask
     shadow_share: float | None = None
     reflection_share: float | None = None
 
@@ -104,6 +106,7 @@ class EffectDetector:
         objects, with_shadow, total = sizes
         return EffectFrame(
             SelectedFrame(selected.labelled, mask),
+            selected.mask,
             (with_shadow - objects) / max(total, 1) if self._shadows else None,
             (total - with_shadow) / max(total, 1) if self._reflections else None,
         )

@@ -6,16 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
+import cv2
 import numpy as np
 
 from outtake.core.errors import ConfigError
 from outtake.core.frames import LabelledFrame, MaskedFrame, MaskStatistics
 from outtake.core.labels import LabelSpace
-from outtake.core.types import LabelMap, Mask
+from outtake.core.mask_blocks import reduce_to_blocks
+from outtake.core.types import LabelMap, Mask, MaskBlocks
 from outtake.masking.class_selection import BinaryMask, ClassSelector, SelectedFrame
 from outtake.masking.morphology import dilate_mask, remove_small_and_fill_holes
 from outtake.masking.object_effects import EffectDetector
 from outtake.masking.temporal_vote import MAX_VOTE_FRAMES, TemporalVote
+
+# How much of the dilation goes into the foreground: labels are a little off where objects meet.
+FOREGROUND_DILATION_SHARE = 0.5
 
 
 class MaskPolicy:
@@ -39,6 +44,10 @@ class MaskPolicy:
             itself.
         shadows: Whether cast shadows near an object are removed with it.
         reflections: Whether what the ground below an object mirrors of it is removed with it.
+        foreground: The classes of what moves about before the background and stays: masks grow
+            into it by half of ``dilate`` only, and not at all by shadows and reflections, and
+            where other frames show it they show no background. What an object encloses is part of
+            the object, with ``fill_holes``.
 
     Attributes:
         context_frames: The number of frames before and after that each mask depends on.
@@ -60,6 +69,7 @@ class MaskPolicy:
         vote: int = 2,
         shadows: bool = False,
         reflections: bool = False,
+        foreground: Sequence[int] = (),
     ) -> None:
         for name, value in (("dilate", dilate), ("min_area", min_area)):
             if not 0 <= value < 1:
@@ -69,6 +79,8 @@ class MaskPolicy:
                 f"mask.vote={vote}: must be a whole number of frames from 0 to {MAX_VOTE_FRAMES}"
             )
         self.ids = tuple(ids)
+        self._foreground_lut = np.zeros(256, np.uint8)
+        self._foreground_lut[list(foreground)] = 1
         thresholds = _thresholds_by_id(threshold, self.ids)
         _check_probabilities(thresholds, low)
         self._selector = ClassSelector(self.ids, thresholds, low)
@@ -97,6 +109,7 @@ class MaskPolicy:
         remove: Sequence[str] = (),
         keep_only: Sequence[str] = (),
         threshold: float | Mapping[str, float] = 0.0,
+        foreground: Sequence[str] = (),
         **options: Any,
     ) -> Self:
         """Choose classes by name: those in ``remove``, or all that are not in ``keep_only``.
@@ -106,6 +119,7 @@ class MaskPolicy:
             remove: The names of the classes that are removed.
             keep_only: The names of the classes that are kept.
             threshold: One probability for all classes, or one by name.
+            foreground: The names of the classes that move about and stay.
             options: Further options of the constructor.
 
         Raises:
@@ -118,6 +132,10 @@ class MaskPolicy:
         if keep_only:
             kept = set(labels.ids(keep_only))
             ids = tuple(index for index in range(len(labels.names)) if index not in kept)
+        in_front = labels.ids(foreground, "mask.foreground")
+        if gone := [labels.names[index] for index in in_front if index in ids]:
+            raise ConfigError(f"mask.foreground: {gone[0]} is removed itself; leave it out")
+        options["foreground"] = in_front
         if isinstance(threshold, Mapping):
             named = dict(zip(labels.ids(threshold), threshold.values(), strict=True))
             idle = [labels.names[index] for index in named if index not in ids]
@@ -138,20 +156,27 @@ class MaskPolicy:
         selected = map(self._clean_frame, selected)
         if self._effect_detector is None:
             for one in selected:
-                yield self._finish(one)
+                yield self._finish(one, one.mask)
             return
         for found in self._effect_detector(selected):
             shares = MaskStatistics(
                 shadow_share=found.shadow_share, reflection_share=found.reflection_share
             )
-            yield replace(self._finish(found.selected), statistics=shares)
+            yield replace(self._finish(found.selected, found.objects), statistics=shares)
 
-    def _finish(self, one: SelectedFrame) -> MaskedFrame:
-        return MaskedFrame(one.labelled.frame, self._dilate_by_height(one.mask), one.labelled)
+    def _finish(self, one: SelectedFrame, objects: BinaryMask) -> MaskedFrame:
+        labels = one.labelled.labels
+        return MaskedFrame(
+            one.labelled.frame,
+            self._grow(one.mask, objects, labels),
+            one.labelled,
+            foreground=self._find_foreground(labels),
+        )
 
     def mask(self, labels: LabelMap) -> Mask:
         """Return the mask of one label map, bool (H, W), without what needs other frames."""
-        return self._dilate_by_height(self._clean(self._selector.select_classes(labels)))
+        mask = self._clean(self._selector.select_classes(labels))
+        return self._grow(mask, mask, labels)
 
     def _clean_frame(self, one: SelectedFrame) -> SelectedFrame:
         mask, known = self._clean(one.mask), one.labelled.known
@@ -162,8 +187,33 @@ class MaskPolicy:
     def _clean(self, mask: BinaryMask) -> BinaryMask:
         return remove_small_and_fill_holes(mask, self._min_area * mask.size, self._fill_holes)
 
-    def _dilate_by_height(self, mask: BinaryMask) -> Mask:
-        return np.asarray(dilate_mask(mask, round(self._dilate * mask.shape[0])).view(np.bool_))
+    def _find_foreground(self, labels: LabelMap) -> MaskBlocks | None:
+        """Return where the foreground is, a little more than labels show of it, in blocks."""
+        if not self._foreground_lut.any():
+            return None
+        found = cv2.LUT(np.ascontiguousarray(labels), self._foreground_lut)
+        if not found.any():
+            return None
+        return reduce_to_blocks(self._dilate_by_height(np.asarray(found, np.uint8)))
+
+    def _grow(self, mask: BinaryMask, objects: BinaryMask, labels: LabelMap) -> Mask:
+        """Return the mask dilated, and of the foreground only what is next to an object.
+
+        Args:
+            mask: Objects and their effects, uint8 (H, W), 0 or 1.
+            objects: Objects alone, likewise.
+            labels: The labels of the frame, uint8 (H, W).
+        """
+        grown = self._dilate_by_height(mask)
+        if self._foreground_lut.any() and grown.any():
+            in_front = cv2.LUT(np.ascontiguousarray(labels), self._foreground_lut) > 0
+            if (in_front & grown).any():
+                grown &= ~in_front | self._dilate_by_height(objects, FOREGROUND_DILATION_SHARE)
+        return grown
+
+    def _dilate_by_height(self, mask: BinaryMask, share: float = 1.0) -> Mask:
+        radius_px = round(share * self._dilate * mask.shape[0])
+        return np.asarray(dilate_mask(mask, radius_px).view(np.bool_))
 
 
 def _thresholds_by_id(

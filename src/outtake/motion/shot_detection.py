@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from outtake.motion.fades import CELLS, average_cells, is_blank, is_fade, shows_same_picture
 from outtake.motion.homography import (
     MIN_SHARED_POINTS,
     TrackedView,
@@ -25,9 +26,10 @@ _CUT_CORRELATION = 0.85
 _CERTAIN_SURVIVAL = 0.1
 # In a fade or a dissolve, each frame still resembles the previous one...
 _SAME_CONTENT_CORRELATION, _FLAT_SPREAD_GREY, _MAX_FADE_STEP_GREY = 0.9, 4.0, 40.0
-_CELLS = (32, 18)
 # ...and it lasts until points can be tracked again.
 _STEADY_SURVIVAL = 0.6
+# Where light comes or goes, fewer points are followed than this, and the picture stays.
+_FADE_SURVIVAL, _FADE_FRAMES = 0.8, 8
 # Over a dissolve, hardly any point survives of those that camera motion leaves in sight.
 _DISSOLVE_FRAMES, _DISSOLVED_EXPECTED, _DISSOLVED_SURVIVAL = 32, 0.75, 0.08
 _PATCH_PX, _PATCH_CORRELATION = 5, 0.7
@@ -48,7 +50,8 @@ class ShotDetector:
         self._grey: NDArray[np.uint8] | None = None
         self._histogram: NDArray[np.float32] | None = None
         self._recent_views: deque[_RememberedFrame] = deque(maxlen=_DISSOLVE_FRAMES)
-        self._fading = False
+        self._fading = self._blank = False
+        self._frames_fading = 0
 
     def remember(
         self, grey: NDArray[np.uint8], known: NDArray[np.uint8], view: TrackedView
@@ -57,35 +60,92 @@ class ShotDetector:
         if self._recent_views and self._recent_views[-1].view.shot != view.shot:
             self._recent_views.clear()
         self._grey, self._histogram = grey, _compute_histogram(grey, known)
+        self._blank = is_blank(grey, known)
+        self._frames_fading = self._frames_fading + 1 if self._fading else 0
         self._recent_views.append(_RememberedFrame(grey, known, view))
+
+    def list_known(self, known: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return 1 where both a frame and the one before may be used, uint8 (h, w)."""
+        return np.asarray(self._recent_views[-1].known & known, np.uint8)
+
+    def may_be_fade(self, tracked: NDArray[np.bool_]) -> bool:
+        """Return True if so many points were lost that the light may have changed."""
+        return len(tracked) >= MIN_SHARED_POINTS and float(tracked.mean()) < _FADE_SURVIVAL
+
+    def is_fade(
+        self,
+        view: TrackedView,
+        grey: NDArray[np.uint8],
+        known: NDArray[np.uint8],
+        scale: float,
+    ) -> bool:
+        """Return True if a frame shows what the one before showed, nearer to black or white.
+
+        Args:
+            view: What was tracked into the frame.
+            grey: Its brightness as it is tracked, uint8 (h, w).
+            known: 1 where the brightness may be used, uint8 (h, w).
+            scale: The scale of the brightness.
+        """
+        # In a slow dissolve out of the dark each frame resembles the one before it.
+        places = max(-_FADE_FRAMES, -len(self._recent_views)), -1
+        for place, compare in zip(places, (shows_same_picture, is_fade), strict=True):
+            before = self._recent_views[place]
+            back = invert_homography(view.to_first_frame) @ before.view.to_first_frame
+            moved, seen = _warp(before, back, scale)
+            if not compare(moved, grey, np.asarray(known & seen, np.uint8)):
+                return False
+        return True
 
     def is_cut(
         self,
         tracked: NDArray[np.bool_],
         grey: NDArray[np.uint8],
         known: NDArray[np.uint8],
+        in_fade: bool = False,
     ) -> bool:
-        """Return True if a frame begins a shot; a fade is a shot of its own.
+        """Return True if a frame begins a shot; what cannot be followed in a fade is one.
 
         Args:
             tracked: True for each point that was tracked into the frame, bool (n,).
             grey: The brightness of the frame, uint8 (h, w).
             known: 1 where the brightness may be used, uint8 (h, w).
+            in_fade: Whether it is the frame before, nearer to black or white.
         """
+        if in_fade:
+            # Of earlier frames that could not be followed nobody knows what they show.
+            begins = self._fading and self._frames_fading > 1
+            self._fading = False
+            return begins
         survival = float(tracked.mean()) if len(tracked) >= MIN_SHARED_POINTS else 0.0
+        if self._blank and not is_blank(grey, known):
+            # Out of black anything may come.
+            self._fading = False
+            return True
         if self._fading:
             self._fading = survival < _STEADY_SURVIVAL
             return not self._fading
         correlation = 1.0
-        if self._histogram is not None:
+        if self._is_flat(grey, known) and len(tracked) >= MIN_SHARED_POINTS:
+            correlation = 0.0  # the histograms of such pictures are the same
+        elif self._histogram is not None:
             histogram = _compute_histogram(grey, known)
             correlation = float(cv2.compareHist(self._histogram, histogram, cv2.HISTCMP_CORREL))
         lost = survival < _CUT_SURVIVAL and correlation < _CUT_CORRELATION
         if len(tracked) >= MIN_SHARED_POINTS:
             lost |= survival < _CERTAIN_SURVIVAL
         if lost and self._grey is not None:
+            self._frames_fading = 0
             self._fading = _has_same_content(self._grey, grey, known)
         return lost
+
+    def _is_flat(self, grey: NDArray[np.uint8], known: NDArray[np.uint8]) -> bool:
+        """Return True if a frame and the one before have too little contrast for a histogram."""
+        if not self._recent_views:
+            return False
+        before = self._recent_views[-1]
+        pictures = (before.grey, before.known), (grey, known)
+        return max(_measure_spread(*each) for each in pictures) < 2 * _FLAT_SPREAD_GREY
 
     def is_dissolve(
         self,
@@ -113,8 +173,8 @@ class ShotDetector:
         if expected < _DISSOLVED_EXPECTED:
             return False
         # In a fade there is too little contrast to decide.
-        spreads = [float(cv2.meanStdDev(each)[1][0, 0]) for each in (before, grey)]
-        if min(spreads) < 3 * _FLAT_SPREAD_GREY:
+        pictures = (before, self._recent_views[0].known), (grey, known)
+        if min(_measure_spread(*each) for each in pictures) < 3 * _FLAT_SPREAD_GREY:
             return False
         shared = past.shared_points(view)
         step = max(1, len(shared[0]) // _MAX_COMPARED_POINTS)
@@ -125,6 +185,11 @@ class ShotDetector:
         moved, seen = _warp(self._recent_views[0], back, scale)
         both = np.asarray(known & seen, np.uint8)
         return not _shows_same_view(moved, grey, both)
+
+
+def _measure_spread(grey: NDArray[np.uint8], known: NDArray[np.uint8]) -> float:
+    """Return the standard deviation of what is known of a brightness, in grey levels."""
+    return float(cv2.meanStdDev(grey, mask=known)[1][0, 0])
 
 
 def shows_tracked_points(
@@ -179,8 +244,8 @@ def _has_same_content(
     before: NDArray[np.uint8], after: NDArray[np.uint8], known: NDArray[np.uint8]
 ) -> bool:
     """Return True if two images differ in contrast and brightness rather than in content."""
-    one, other = _average_cells(before, after, known)
-    if len(one) < _CELLS[0]:
+    one, other = average_cells(before, after, known=known)
+    if len(one) < CELLS[0]:
         return False
     spreads = (float(one.std()), float(other.std()))
     if min(spreads) < _FLAT_SPREAD_GREY:
@@ -195,8 +260,8 @@ def _shows_same_view(
     before: NDArray[np.uint8], after: NDArray[np.uint8], known: NDArray[np.uint8]
 ) -> bool:
     """Return True if most of two images is the same, in another light or not."""
-    one, other = _average_cells(before, after, known)
-    if len(one) < _CELLS[0] or min(float(one.std()), float(other.std())) < _FLAT_SPREAD_GREY:
+    one, other = average_cells(before, after, known=known)
+    if len(one) < CELLS[0] or min(float(one.std()), float(other.std())) < _FLAT_SPREAD_GREY:
         return False
     correlation = float(np.corrcoef(one, other)[0, 1])
     slope = correlation * other.std() / one.std()
@@ -205,18 +270,6 @@ def _shows_same_view(
         correlation > _SAME_VIEW_CORRELATION
         and float(np.median(apart)) < _SAME_VIEW_DIFFERENCE * other.std()
     )
-
-
-def _average_cells(
-    before: NDArray[np.uint8], after: NDArray[np.uint8], known: NDArray[np.uint8]
-) -> list[NDArray[np.float32]]:
-    """Return the brightness of two images in the cells that are known as a whole, float32 (n,)."""
-    # What is unknown is painted, so a cell may hold none of it.
-    seen = cv2.resize(known * np.uint8(255), _CELLS, interpolation=cv2.INTER_AREA) == 255
-    return [
-        cv2.resize(each, _CELLS, interpolation=cv2.INTER_AREA)[seen].astype(np.float32)
-        for each in (before, after)
-    ]
 
 
 def _match_patches(

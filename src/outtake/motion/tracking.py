@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.types import Frame, Mask
+from outtake.motion.fades import match_exposure
 from outtake.motion.homography import TrackedView, fit_homography, scale_points
 from outtake.motion.point_patches import sample_patches
 from outtake.motion.shot_detection import ShotDetector, shows_tracked_points
@@ -98,11 +99,15 @@ class CameraTracker:
             self._left_frames.clear()
             return self._start_shot()
         end, good = follow_points(self._grey, grey, scale_points(before.points, scale))
-        if self._shot_detector.is_cut(good, grey, known):
+        view = None
+        if self._shot_detector.may_be_fade(good):
+            view = self._follow_fade(before, self._grey, grey, known, scale)
+        if self._shot_detector.is_cut(good, grey, known, in_fade=view is not None):
             view = self._return_to_shot(grey, known, scale)
             self._left_frames.append(_LeftFrame(self._grey, before, self._number))
             return self._start_shot() if view is None else view
-        view = self._move_view(before, self._grey, grey, known, scale, end, good)
+        if view is None:
+            view = self._move_view(before, self._grey, grey, known, scale, end, good)
         if self._shot_detector.is_dissolve(view, shape, grey, known, scale):
             return self._start_shot()
         return view
@@ -111,6 +116,26 @@ class CameraTracker:
         shot = self._next_shot
         self._next_shot += 1
         return TrackedView(shot, np.empty(0, np.int64), np.empty((0, 2), np.float32), np.eye(3))
+
+    def _follow_fade(
+        self,
+        before: TrackedView,
+        grey_before: NDArray[np.uint8],
+        grey: NDArray[np.uint8],
+        known: NDArray[np.uint8],
+        scale: float,
+    ) -> TrackedView | None:
+        """Return the camera of a frame that shows the one before in another light, or None."""
+        both = self._shot_detector.list_known(known)
+        pair = match_exposure(grey_before, grey, both)
+        if pair is None:
+            return None
+        start = scale_points(before.points, scale)
+        end, good = follow_points(pair.before, pair.after, start)
+        if not shows_tracked_points(pair.before, start, pair.after, end, good):
+            return None
+        view = self._move_view(before, pair.faded, grey, known, scale, end, good)
+        return view if self._shot_detector.is_fade(view, grey, known, scale) else None
 
     def _return_to_shot(
         self, grey: NDArray[np.uint8], known: NDArray[np.uint8], scale: float

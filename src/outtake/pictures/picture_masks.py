@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath, PurePosixPath
 
 import numpy as np
 
 from outtake.core.errors import ConfigError, VideoError
 from outtake.core.types import Mask
+from outtake.data.infer_classes import UNLABELLED_VALUE
 from outtake.data.list_pictures import list_pictures
+from outtake.labelled_video.project_folder import (
+    describe_unlabelled,
+    find_set_of_masks,
+    keeps_255_unlabelled,
+)
 from outtake.masking.annotation_files import (
     ANNOTATION_SUFFIXES,
     AnnotatedFrame,
@@ -100,7 +106,8 @@ def find_picture_masks(
 
     Raises:
         VideoError: There are no masks, or one of those looked at cannot be read.
-        ConfigError: No picture has a mask, or an option does not go with the masks.
+        ConfigError: No picture has a mask, an option does not go with the masks, or the classes
+            file beside them is wrong.
     """
     named = _list_masks(value)
     notes: list[str] = []
@@ -141,10 +148,24 @@ def find_picture_masks(
     pictures = [path for path in paths.values() if path.suffix.lower() in MASK_PICTURE_SUFFIXES]
     meaning = None
     if pictures:
+        labelled = _find_labelled_folder(pictures[0])
+        if labelled is not None:
+            options = replace(options, unlabelled=UNLABELLED_VALUE)
         meaning, doubt = _decide(list(dict.fromkeys(pictures)), options)
         notes.append(f"masks: {meaning.describe()}")
         warnings += [f"masks: {doubt}"] if doubt else []
+        if labelled is not None:
+            name = Path(value).name if isinstance(value, str) else f"{len(value)} files"
+            warnings.append(describe_unlabelled(name, labelled))
     return PictureMasks(paths, meaning, options, grow, shapes, tuple(notes), tuple(warnings))
+
+
+def _find_labelled_folder(mask: Path) -> Path | None:
+    """Return the project or training set of a mask, in a folder or below, if 255 is unlabelled."""
+    for folder in mask.absolute().parents:
+        if keeps_255_unlabelled(folder):
+            return find_set_of_masks(folder)
+    return None
 
 
 def _find_all_shapes(path: Path, files: Sequence[PictureFile]) -> dict[str, AnnotatedFrame]:

@@ -7,11 +7,20 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.core.errors import ConfigError
-from outtake.masking.build_mask_source import ClipFacts, FoundMasks, build_mask_source
+from outtake.data.infer_classes import UNLABELLED_VALUE
+from outtake.labelled_video.project_folder import (
+    PROJECT_FILE,
+    describe_unlabelled,
+    find_set_of_masks,
+    keeps_255_unlabelled,
+)
+from outtake.masking.build_mask_source import FoundMasks, build_mask_source
 from outtake.masking.find_mask_files import MaskFiles, find_mask_files
+from outtake.masking.mask_numbers import ClipFacts
 from outtake.masking.mask_source import (
     AnnotatedMasks,
     MaskSource,
@@ -21,8 +30,9 @@ from outtake.masking.mask_source import (
 )
 from outtake.masking.mask_values import MaskValueOptions
 from outtake.masking.regions import Region
+from outtake.video.read.animated_image import is_animated
 from outtake.video.read.clip import open_clip
-from outtake.video.read.count_frames import count_frames, frame_times
+from outtake.video.read.count_frames import count_frames, decode_times, frame_times
 from outtake.video.read.frame_selection import FrameSelection
 from outtake.video.read.inputs import VideoInput
 from outtake.video.read.probe import VideoInfo
@@ -54,22 +64,54 @@ def find_masks(
             info = clip.info
     files = find_mask_files(options.path, options.ids)
     if options.offset:
-        return _find_shifted_masks(config, source, files, info)
-    is_still = files.kind == "pictures" and len(files.files) == 1
+        return _warn_of_labels(_find_shifted_masks(config, source, files, info), files)
+    is_still = files.is_still and options.first is None
     part, whole = (None, 0) if info is None or is_still else find_part(config, source)
     found = build_mask_source(
         files,
-        MaskValueOptions(options.channel, options.invert, options.threshold, options.ids),
+        _read_value_options(config, files),
         clip=_clip_facts(config, source, info, files, part, whole),
         first=options.first,
         limits=config.read.limits,
     )
+    found = _warn_of_labels(found, files)
     if info is not None and isinstance(found.source, VideoMasks):
         if part is not None and len(part) < whole:
             return replace(found, source=_select_part(config, found.source, part, whole))
         doubt = _check_video_length(config, source, info, found.source)
         found = replace(found, warnings=(*found.warnings, *([doubt] if doubt else ())))
     return found
+
+
+def _read_value_options(config: InferVideoConfig, files: MaskFiles) -> MaskValueOptions:
+    """Return what is said about the values of masks: by the user, and by where they lie."""
+    options = config.masks
+    unlabelled = UNLABELLED_VALUE if _find_labelled_folder(files) else None
+    return MaskValueOptions(
+        options.channel, options.invert, options.threshold, options.ids, unlabelled
+    )
+
+
+def _find_labelled_folder(files: MaskFiles) -> Path | None:
+    """Return the project or training set whose labels masks are, if 255 is unlabelled there."""
+    if files.kind != "pictures" or files.objects:
+        return None
+    folder = files.files[0].absolute().parent
+    return find_set_of_masks(folder) if keeps_255_unlabelled(folder) else None
+
+
+def _warn_of_labels(found: FoundMasks, files: MaskFiles) -> FoundMasks:
+    """Add what labels of classes mean as masks: all classes but the first are removed."""
+    folder = _find_labelled_folder(files)
+    if folder is None or not isinstance(found.source, PictureMasks | ShiftedMasks):
+        return found
+    other = (
+        f"; labels={folder} takes them as labels of its clip, and finds those of other frames"
+        if (folder / PROJECT_FILE).is_file()
+        else ""
+    )
+    line = f"{describe_unlabelled(files.name, folder)}{other}"
+    return replace(found, warnings=(*found.warnings, line))
 
 
 def _find_shifted_masks(
@@ -84,7 +126,7 @@ def _find_shifted_masks(
     part = None if info is None else find_part(config, source)[0]
     found = build_mask_source(
         files,
-        MaskValueOptions(options.channel, options.invert, options.threshold, options.ids),
+        _read_value_options(config, files),
         clip=ClipFacts(None if info is None else (info.height, info.width)),
         from_first=True,
         limits=config.read.limits,
@@ -143,22 +185,26 @@ def find_part(config: InferVideoConfig, source: VideoInput) -> tuple[range | Non
     frames is decoded once.
 
     Raises:
-        VideoError: The clip cannot be read.
+        VideoError: The clip cannot be read, or none of its frames is selected.
     """
     read = config.read
     if source.address or (read.start is None and read.end is None and read.every == 1):
         return None, 0
     selection = FrameSelection.from_config(read.start, read.end, read.every)
-    if source.images:
-        times: Sequence[Fraction] | None = [
-            Fraction(index) / Fraction(read.fps) for index in range(len(source.images))
-        ]
+    times: Sequence[Fraction] | None = None
+    if len(source.images) == 1 and is_animated(source.images[0]):
+        pass  # one file of many frames, each as long as it says
+    elif source.images:
+        times = [Fraction(index) / Fraction(read.fps) for index in range(len(source.images))]
     else:
         times = frame_times(source.path, read.limits)
     if times is None:
         times = _decode_times(config, source)
     first = bisect_left(times, selection.start_s or 0)
     stop = len(times) if selection.end_s is None else bisect_left(times, selection.end_s)
+    if first >= stop:
+        with open_clip(source, fps=read.fps, limits=read.limits) as clip:
+            raise selection.empty_error(clip.info, clip.info.duration_s or 0)
     return range(first, stop, read.every), len(times)
 
 
@@ -169,8 +215,7 @@ def _decode_times(config: InferVideoConfig, source: VideoInput) -> list[Fraction
         "those that read.start, read.end and read.every select", source.path.name,
     )  # fmt: skip
     with open_clip(source, limits=config.read.limits, high_bit_depth=False) as clip:
-        shown = [frame.pts * frame.time_base for frame in clip]
-    return [time - shown[0] for time in shown]
+        return list(decode_times(clip))
 
 
 def _count_masks(config: InferVideoConfig, masks: VideoMasks) -> int | None:
@@ -202,7 +247,7 @@ def _clip_facts(
         every = tuple(image.name for image in source.images)
         return ClipFacts((info.height, info.width), whole, True, every, part)
     frames, exact = info.frames, info.frames_counted
-    of_each = len(masks.files) > 1 and len(masks.files) != frames
+    of_each = bool(masks.files) and not masks.is_still and len(masks.files) != frames
     if of_each or (masks.kind == "annotations" and not exact):
         counted = _count_selected(config, source, info)
         exact = counted is not None

@@ -27,8 +27,9 @@ from outtake.pipeline.segments import SegmentPlan
 from outtake.removal.contact_sheet import ContactSheet
 from outtake.removal.report import RemovalReport, report_path, write_report
 from outtake.removal.side_by_side import composite_on_checkerboard
+from outtake.video.read.animated_image import AnimatedImage
 from outtake.video.read.clip import Clip, open_clip
-from outtake.video.read.count_frames import frame_times
+from outtake.video.read.count_frames import decode_times, frame_times
 from outtake.video.read.frame_selection import FrameSelection
 from outtake.video.read.probe import VideoInfo
 from outtake.video.read.reader import VideoReader
@@ -118,15 +119,19 @@ def _find_times(job: Job, clip: Clip, around_s: Fraction) -> tuple[Sequence[Frac
     """Return when each frame that is read is shown, in seconds from the beginning of what is read.
 
     No further than a preview around a time needs; the second value is True if these are all.
-    Empty where only decoding would tell.
+    Where only decoding tells, it is decoded up to there. Empty for pictures and streams.
     """
-    if not isinstance(clip, VideoReader) or clip.info.live or clip.info.address:
+    if not isinstance(clip, VideoReader | AnimatedImage) or clip.info.live or clip.info.address:
         return [], False
     options = {key: job.read_options[key] for key in _SELECTING if key in job.read_options}
     selection = FrameSelection.from_config(**options)
     begin_s, end_s = selection.start_s or Fraction(0), selection.end_s
     until_s = around_s + SECONDS_AROUND
-    times = frame_times(clip.path, job.read_options.get("limits"), until_s) or []
+    is_video = isinstance(clip, VideoReader)
+    times = frame_times(clip.path, job.read_options.get("limits"), until_s) if is_video else None
+    if times is None:
+        with clip.select(FrameSelection()) as whole:
+            times = list(decode_times(whole, until_s))
     inside = [each for each in times if begin_s <= each and (end_s is None or each < end_s)]
     are_all = bool(times) and times[-1] <= until_s
     return [each - begin_s for each in inside[:: selection.every]], are_all

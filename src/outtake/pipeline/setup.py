@@ -20,7 +20,7 @@ from outtake import __version__
 from outtake.config.checkpoint_paths import checkpoint_paths
 from outtake.config.infer_video_schema import ClipMaskOptions, EncodeOptions, InferVideoConfig
 from outtake.config.instantiate import instantiate
-from outtake.config.shared_schema import MaskOptions
+from outtake.config.shared_schema import MaskOptions, list_names
 from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
@@ -100,8 +100,8 @@ def build_parts(
     policy = build_policy(
         trained.labels,
         remover,
-        class_names(config.remove),
-        class_names(config.keep_only),
+        list_names(config.remove),
+        list_names(config.keep_only),
         config.mask,
         of_one_clip=trained.clip is not None,
     )
@@ -289,8 +289,3 @@ def library_versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-def class_names(value: str | list[str] | None) -> list[str]:
-    """Return class names from ``remove=car`` and ``remove=[car,person]`` alike."""
-    return [value] if isinstance(value, str) else list(value or ())

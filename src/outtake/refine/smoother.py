@@ -111,4 +111,7 @@ def _add_squares(total: NDArray[np.float32], one: Frame, other: Frame) -> None:
 
 def _transpose(planes: Probabilities, turned: Probabilities) -> None:
     for plane, target in zip(planes, turned, strict=True):
-        cv2.transpose(plane, dst=target)
+        if 1 in plane.shape:  # OpenCV takes one row for a column, and has no place for the result
+            target[...] = plane.T
+        else:
+            cv2.transpose(plane, dst=target)

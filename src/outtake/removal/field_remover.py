@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.frames import FilledFrame, FillStatistics, MaskedFrame
+from outtake.core.mask_blocks import take_field_blocks
 from outtake.core.types import Frame
 from outtake.removal.feather import FeatherRemover
 from outtake.removal.outer_remover import OuterRemover
@@ -148,7 +149,11 @@ def _take_field(item: MaskedFrame, row: int, place: int) -> MaskedFrame:
     field = replace(frame, image=take(frame.image), image16=image16, stored=None)
     number = None if item.number is None else 2 * item.number + place
     mask = np.ascontiguousarray(item.mask[rows])
-    return replace(item, frame=field, mask=mask, labelled=None, number=number)
+    in_front = item.foreground
+    foreground = None if in_front is None else take_field_blocks(in_front)
+    return replace(
+        item, frame=field, mask=mask, labelled=None, number=number, foreground=foreground
+    )
 
 
 def _merge_statistics(

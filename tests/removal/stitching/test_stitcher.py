@@ -10,6 +10,7 @@ import pytest
 
 from outtake.core.errors import ConfigError
 from outtake.core.frames import MaskedFrame
+from outtake.core.mask_blocks import reduce_to_blocks
 from outtake.core.types import StoredPicture
 from outtake.motion.homography import TrackedView
 from outtake.motion.tracking import RETURN_FRAMES, CameraTracker
@@ -294,6 +295,17 @@ def test_what_a_clip_is_transparent_in_is_not_seen():
     )
     assert not background.picture[:90, :36, 3].any()
     assert background.picture[:90, 50:140, 3].all()
+
+
+def test_the_foreground_is_no_background():
+    truths, masks = panning(4, speed=0)
+    nothing, foreground = np.zeros_like(masks[0]), np.zeros_like(masks[0])
+    foreground[30:60, 40:60] = True
+    items = [replace(hide(truth, nothing, pts=t), foreground=reduce_to_blocks(foreground))
+             for t, truth in enumerate(truths)]  # fmt: skip
+    (background,) = BackgroundStitcher()(items)
+    assert not background.picture[32:58, 42:58, 3].any()
+    assert background.picture[30:60, 70:140, 3].all()
 
 
 def test_values_that_cannot_work_are_refused():

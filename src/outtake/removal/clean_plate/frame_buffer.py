@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.frames import MaskedFrame
-from outtake.core.types import Frame, Mask
+from outtake.core.mask_blocks import MASK_BLOCK_PX, enlarge_blocks
+from outtake.core.types import Frame, Mask, MaskBlocks
 from outtake.motion.feature_matching import FrameFeatures, show_same_place
 from outtake.motion.homography import Homography, TrackedView, invert_homography
 from outtake.motion.tracking import CameraTracker
+from outtake.motion.warp import Points, project_points
 from outtake.removal.clean_plate.memory_budget import KEYFRAME_STEP, MemoryBudget
 from outtake.removal.clean_plate.tiles import compute_clearance
 
@@ -36,9 +38,10 @@ class BufferedFrame:
         source: The frame that went in, without labels; of a past frame, without 16 bits.
         image: The image, uint8 (H, W, 3), contiguous and read-only.
         mask: The mask, contiguous.
+        foreground: That of the source; None also where something else is hidden beside it.
         brightness: The brightness, uint8 (H, W). Its lowest bit is 1 where bicubic sampling does
-            not reach the mask: so both take the memory of one.
-        clearance: The distance to the mask, as ``compute_clearance`` returns it.
+            not reach the mask or the foreground: so both take the memory of one.
+        clearance: The distance to these, as ``compute_clearance`` returns it.
         view: The camera.
         scene: The number of the scene; frames that are not consecutive may share a scene.
         homographies_back: Homographies to some earlier frames, by frame number.
@@ -49,6 +52,7 @@ class BufferedFrame:
     source: MaskedFrame
     image: Frame
     mask: Mask
+    foreground: MaskBlocks | None
     brightness: NDArray[np.uint8]
     clearance: NDArray[np.uint8]
     view: TrackedView
@@ -84,6 +88,19 @@ def reference_between(source: BufferedFrame, target: BufferedFrame) -> Reference
     if source.number in target.homographies_back:
         return Reference(source, target, invert_homography(target.homographies_back[source.number]))
     return Reference(source, target, source.view.homography_to(target.view))
+
+
+def hides_points(reference: Reference, points: Points) -> bool:
+    """Return whether the foreground of a reference may hide a point (n, 2) of the current frame."""
+    foreground = reference.frame.foreground
+    if foreground is None or not len(points):
+        return False
+    # A tile is not sampled where some of it, or of what is read around it, is hidden.
+    near = np.asarray(cv2.dilate(foreground, np.ones((7, 7), np.uint8)), np.uint8)
+    there = project_points(reference.homography, points)
+    columns, rows = np.floor((there + np.float32(0.5)) / MASK_BLOCK_PX).T
+    inside = (columns >= 0) & (rows >= 0) & (columns < near.shape[1]) & (rows < near.shape[0])
+    return bool(near[rows[inside].astype(np.intp), columns[inside].astype(np.intp)].any())
 
 
 def chained_references(
@@ -233,10 +250,11 @@ class FrameBuffer:
         image, mask = np.ascontiguousarray(item.frame.image).view(), np.ascontiguousarray(item.mask)
         # Compiled loops tell arrays that may be written from those that may not.
         image.flags.writeable = False
-        known = cv2.erode((~mask).view(np.uint8), _BICUBIC_SUPPORT, borderType=cv2.BORDER_REPLICATE)
-        brightness = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) & 254) | known
-        view = self._tracker.update(image, mask, is_consecutive=number == expected)
-        features = FrameFeatures(image, mask)
+        foreground = item.foreground
+        hidden = mask if foreground is None else mask | enlarge_blocks(foreground, mask.shape)
+        brightness = mark_known(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), hidden)
+        view = self._tracker.update(image, hidden, is_consecutive=number == expected)
+        features = FrameFeatures(image, hidden)
         scene = self._scenes.get(view.shot)
         if scene is None:
             scene = 1 + max(self._scenes.values(), default=-1)
@@ -257,14 +275,31 @@ class FrameBuffer:
             replace(item, labelled=None),
             image,
             mask,
-            np.asarray(brightness, np.uint8),
-            compute_clearance(mask),
+            foreground,
+            brightness,
+            compute_clearance(hidden),
             view,
             scene,
             homographies_back,
             features,
         )
         return self._newest
+
+
+def show_foreground(frame: BufferedFrame) -> BufferedFrame:
+    """Return a frame that is sampled where its foreground is too."""
+    return replace(
+        frame,
+        brightness=mark_known(frame.brightness, frame.mask),
+        clearance=compute_clearance(frame.mask),
+    )
+
+
+def mark_known(brightness: NDArray[np.uint8], hidden: Mask) -> NDArray[np.uint8]:
+    """Return the brightness with the lowest bit that :class:`BufferedFrame` describes."""
+    free = (~hidden).view(np.uint8)
+    known = cv2.erode(free, _BICUBIC_SUPPORT, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray((brightness & 254) | known, np.uint8)
 
 
 def _drop_image16(one: BufferedFrame) -> BufferedFrame:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from outtake.core.mask_blocks import enlarge_blocks
 from outtake.core.mask_regions import split_regions
 from outtake.core.types import Crop, Frame, Mask
 from outtake.motion.warp import Points
@@ -22,6 +23,9 @@ _MAX_RING_PIXELS = 1280
 _RING_PIXELS_PER_REGION = (120, 600)
 # On larger images, regions are separated at a reduced size.
 _COARSE_HEIGHT_PX = 180
+# The foreground is a ring's own where less of the ring is background: it is around somebody who
+# stands there.
+_LEAST_BACKGROUND = 0.05
 _RIM_KERNEL = np.ones((7, 7), np.uint8)
 
 
@@ -68,7 +72,7 @@ def find_hole_regions(
     """Return the regions of the hole of a frame.
 
     Args:
-        centre: The frame.
+        centre: The frame. Its foreground is no part of a ring, unless nearly all of the ring is.
         ring_px: The width of the ring around the hole.
         moving: 1 where something moves by itself, of any size, uint8 (h, w); no part of a ring.
     """
@@ -78,10 +82,23 @@ def find_hole_regions(
     unmasked = cv2.erode((~centre.mask).view(np.uint8), np.ones((3, 3), np.uint8))
     if moving is not None:
         size = centre.mask.shape[::-1]
-        free = np.asarray(cv2.dilate(moving, np.ones((3, 3), np.uint8)) == 0, np.uint8)
-        unmasked &= cv2.resize(free, size, interpolation=cv2.INTER_NEAREST)
+        still = np.asarray(cv2.dilate(moving, np.ones((3, 3), np.uint8)) == 0, np.uint8)
+        unmasked &= cv2.resize(still, size, interpolation=cv2.INTER_NEAREST)
+    background = unmasked
+    if centre.foreground is not None:
+        grown = np.asarray(cv2.dilate(centre.foreground, np.ones((3, 3), np.uint8)), np.uint8)
+        background = unmasked & ~enlarge_blocks(grown, unmasked.shape)
     limit = int(np.clip(_MAX_RING_PIXELS // len(parts), *_RING_PIXELS_PER_REGION))
-    return [_make_region(centre, crop, own, ring_px, unmasked, limit) for crop, own in parts]
+    regions = []
+    for crop, own in parts:
+        free = background[crop]
+        if background is not unmasked:
+            near = cv2.dilate(own.view(np.uint8), np.ones((2 * ring_px + 1,) * 2, np.uint8))
+            least = _LEAST_BACKGROUND * cv2.countNonZero(near & unmasked[crop])
+            if cv2.countNonZero(near & free) < least:
+                free = unmasked[crop]
+        regions.append(_make_region(centre, crop, own, ring_px, free, limit))
+    return regions
 
 
 def _split_hole(mask: Mask, margin_px: int) -> Iterator[tuple[Crop, Mask]]:
@@ -110,11 +127,11 @@ def _make_region(
     crop: Crop,
     own: Mask,
     ring_px: int,
-    unmasked: NDArray[np.uint8],
+    free: NDArray[np.uint8],
     limit: int,
 ) -> HoleRegion:
     top, left = crop[0].start, crop[1].start
-    free, image = unmasked[crop], np.ascontiguousarray(centre.image[crop])
+    image = np.ascontiguousarray(centre.image[crop])
     rim = cv2.dilate(own.view(np.uint8), _RIM_KERNEL) & free
     tiles, box_mask = cover_with_tiles(own | (rim > 0), left, top, len(centre.mask))
     rows, columns = _sample_ring(own, free, ring_px, limit)

@@ -106,8 +106,8 @@ def enlarge_mask(small: NDArray[np.uint8], shape: tuple[int, ...]) -> Mask:
 
 
 def hide_in_frame(frame: BufferedFrame, where: Mask) -> BufferedFrame:
-    """Return a frame that is not sampled at some more places than its mask."""
-    mask = frame.mask | where
+    """Return a frame that is not sampled at some more places."""
     known = np.asarray(~where, np.uint8)
     brightness = frame.brightness & (known | np.uint8(254))
-    return replace(frame, brightness=brightness, clearance=compute_clearance(mask))
+    clearance = np.minimum(frame.clearance, compute_clearance(where))
+    return replace(frame, foreground=None, brightness=brightness, clearance=clearance)

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 
 from outtake.motion.warp import Points
 from outtake.removal.clean_plate.alignment import AlignmentResult
-from outtake.removal.clean_plate.frame_buffer import Reference
+from outtake.removal.clean_plate.frame_buffer import (
+    Reference,
+    hides_points,
+    mark_known,
+    show_foreground,
+)
 from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
 from outtake.removal.clean_plate.tile_sampling import show_points
 
@@ -68,12 +73,47 @@ def choose_references(
         times: How often each is to be shown, if there are so many that show it.
         max_count: The largest number of references that are chosen.
     """
-    probes = points[:: max(1, -(-len(points) // _MAX_PROBES))]
-    visible = np.array(
-        [show_points(one.frame.brightness, one.homography, probes) for one in references], bool
-    ).reshape(len(references), len(probes))
+    probes = _take_probes(points)
+    visible = [show_points(one.frame.brightness, one.homography, probes) for one in references]
+    return _choose_by_visibility(references, visible, times, max_count)
+
+
+def show_foregrounds(
+    references: Sequence[Reference], points: Points, max_count: int
+) -> list[Reference]:
+    """Return references whose foreground hides some positions, with frames that show it.
+
+    Args:
+        references: The references to choose from.
+        points: The positions, float32 (n, 2); 256 of them are looked at.
+        max_count: The largest number of references: each takes the memory of a brightness more.
+    """
+    probes = _take_probes(points)
+    hiding = [one for one in references if hides_points(one, probes)]
+    visible = [
+        # One brightness at a time.
+        show_points(mark_known(one.frame.brightness, one.frame.mask), one.homography, probes)
+        for one in hiding
+    ]
+    chosen = _choose_by_visibility(hiding, visible, 1, max_count)
+    return [replace(one, frame=show_foreground(one.frame)) for one in chosen]
+
+
+def _take_probes(points: Points) -> Points:
+    return points[:: max(1, -(-len(points) // _MAX_PROBES))]
+
+
+def _choose_by_visibility(
+    references: Sequence[Reference],
+    visible_points: Sequence[NDArray[np.bool_]],
+    times: int,
+    max_count: int,
+) -> list[Reference]:
+    if not references:
+        return []
+    visible = np.array(visible_points, bool)
     numbers = np.array([one.frame.number for one in references])
-    lacking = np.full(len(probes), times)
+    lacking = np.full(visible.shape[1], times)
     chosen: list[int] = []
     while len(chosen) < max_count:
         gains = (visible & (lacking > 0)).sum(axis=1)

@@ -29,7 +29,12 @@ from outtake.core.types import Frame, Mask
 from outtake.core.validate import check_flag, check_number
 from outtake.removal.clean_plate.carried_layer import MovingLayer, carry_layer
 from outtake.removal.clean_plate.carried_synthesis import CarriedSynthesis
-from outtake.removal.clean_plate.frame_buffer import BufferedFrame, FrameBuffer, ReferenceWindow
+from outtake.removal.clean_plate.frame_buffer import (
+    BufferedFrame,
+    FrameBuffer,
+    ReferenceWindow,
+    show_foreground,
+)
 from outtake.removal.clean_plate.hole_regions import Floats
 from outtake.removal.clean_plate.memory_budget import MemoryBudget
 from outtake.removal.clean_plate.moving_background import MIN_REACH_FRAMES, MovingBackground
@@ -283,7 +288,10 @@ def _carry_layers(
         return still.image, statistics
     centre = window.centre
     image, carried = still.image.copy(), np.zeros_like(centre.mask)
-    full = {one.number: (one.image, one.brightness) for one in window.neighbours.values()}
+    copied = {source.number for layer in layers for source in layer.sources}
+    sources = [one for one in window.neighbours.values() if one.number in copied]
+    shown = [one if one.foreground is None else show_foreground(one) for one in sources]
+    full = {one.number: (one.image, one.brightness) for one in shown}
     to_full = enlarge_homography(centre.mask.shape)
     for layer in layers:
         carry_layer(layer, image, centre.mask & ~carried, to_full, full, carried)

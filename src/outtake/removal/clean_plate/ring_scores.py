@@ -28,6 +28,9 @@ _GAIN_TOLERANCE, _GAIN_NOISE_VARIANCE, _MAX_LOG_GAIN = 0.015, 60.0, 0.7
 _FADE_TOLERANCE = 0.1
 # A reference is of no use to a frame that has faded to a smaller share of its light or contrast.
 _LEAST_FADE = 0.125
+# A darker reference is amplified, its rounding and coding too: from this factor on it counts for
+# worse than its ring says, so that frames as bright are taken where there are any.
+_AMPLIFIED = 1.25
 # So much light, in grey levels, and so much variance are nothing: the rounding of dark pictures.
 _NO_LIGHT_GREY, _NO_VARIANCE = 0.1, 1.0
 # Differences of colours, 0 to 255, are ranked in this fraction of a grey level.
@@ -239,6 +242,9 @@ def score_reference(
                     moments[c, 2] += there
                     moments[c, 3] += there * there
     has_faded = _choose_gains(moments, max(total, 1), gains)
+    amplified = (gains[0] + gains[1] + gains[2]) / 3
+    if amplified < _AMPLIFIED:
+        amplified = 1.0
     distances = np.empty(len(points), np.float32)
     for s in range(regions):
         begin, end = starts[s], starts[s + 1]
@@ -263,7 +269,7 @@ def score_reference(
                 distances[count] = distance / 3
                 mean_distance += distance / 3
                 count += 1
-        scores[s] = mean_distance / count
-        trimmed[s] = _trimmed_mean(distances, count)
+        scores[s] = mean_distance / count * amplified * amplified
+        trimmed[s] = _trimmed_mean(distances, count) * amplified * amplified
         if has_faded:
             scores[s] = trimmed[s] = np.inf

@@ -21,7 +21,11 @@ from outtake.removal.clean_plate.frame_buffer import (
 )
 from outtake.removal.clean_plate.hole_regions import find_hole_regions
 from outtake.removal.clean_plate.painted_pictures import PaintedPictures
-from outtake.removal.clean_plate.reference_selection import ReferenceFilter, choose_references
+from outtake.removal.clean_plate.reference_selection import (
+    ReferenceFilter,
+    choose_references,
+    show_foregrounds,
+)
 from outtake.removal.clean_plate.region_fill import RegionFill
 
 # The number of references that are sampled for what the regular ones lack.
@@ -76,6 +80,11 @@ class ReferenceSearch:
             others = (frame for frame in window.neighbours.values() if frame not in near)
             self._sample_complementary(fills, chained_references(references, others))
         self._sample_complementary(fills, match_places(window, window.keyframes))
+        # Better somebody who stands there in every frame than what nobody has seen.
+        unfilled = np.concatenate([fill.unfilled_points() for fill in fills])
+        self._sample_complementary(
+            fills, show_foregrounds(references, unfilled, _MAX_COMPLEMENTARY)
+        )
         noise = measure_coding_noise(centre.brightness, centre.mask)
         for fill in fills:
             fill.correct_seam(self.seam * height, noise)

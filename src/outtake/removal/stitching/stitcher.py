@@ -9,6 +9,7 @@ import numpy as np
 
 from outtake.core.errors import ConfigError
 from outtake.core.frames import MaskedFrame
+from outtake.core.mask_blocks import enlarge_blocks
 from outtake.core.types import Mask
 from outtake.core.validate import check_number
 from outtake.motion.tracking import RETURN_FRAMES, CameraTracker
@@ -75,7 +76,7 @@ class BackgroundStitcher:
         """
         frame = item.frame
         image = frame.image if frame.image16 is None else frame.image16
-        mask = _hide_transparent(item)
+        mask = _find_unusable(item)
         time_s = frame.pts * frame.time_base
         if self._shot is not None and mask.all():
             # The next one is compared with those before it.
@@ -143,9 +144,12 @@ class BackgroundStitcher:
             )
 
 
-def _hide_transparent(item: MaskedFrame) -> Mask:
-    """Return the mask with what the frame itself shows no colour of, bool (H, W)."""
+def _find_unusable(item: MaskedFrame) -> Mask:
+    """Return where a frame shows no background, bool (H, W): mask, foreground, transparency."""
+    mask = item.mask
+    if item.foreground is not None:
+        mask = mask | enlarge_blocks(item.foreground, mask.shape)
     stored = item.frame.stored
     if stored is None or stored.alpha is None:
-        return item.mask
-    return np.asarray(item.mask | (stored.alpha == 0))
+        return mask
+    return np.asarray(mask | (stored.alpha == 0))
