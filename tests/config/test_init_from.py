@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def test_what_is_missing_or_damaged_is_one_line(tiny_run: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"state_dict": {"a": torch.ones(2)}, "x": Path("x")}, r"holds objects \(pathlib.*alone"),
+        ({"state_dict": {"a": torch.ones(2)}, "x": print}, r"holds objects \(print\).*alone"),
         ({"state_dict": None}, "holds no tensors by name"),
         ({"model": {"a": torch.ones(2)}, "model_ema": {"a": torch.ones(2)}}, "several state dicts"),
     ],
@@ -68,6 +69,14 @@ def test_a_checkpoint_of_an_old_torch_gives_its_tensors(tmp_path: Path) -> None:
     state = {"state_dict": {"a.weight": torch.ones(2)}}
     torch.save(state, tmp_path / "old.ckpt", _use_new_zipfile_serialization=False)
     assert set(read_initial_weights(str(tmp_path / "old.ckpt")).state) == {"a.weight"}
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "foreign.ckpt"])
+def test_what_other_programs_keep_beside_the_weights_is_passed_over(name, tmp_path) -> None:
+    options = argparse.Namespace(lr=0.1, output_dir=Path("x"))
+    content = {"state_dict": {"a.weight": torch.ones(2)}, "args": options, "hyper_parameters": None}
+    torch.save(content, tmp_path / name)
+    assert set(read_initial_weights(str(tmp_path / name)).state) == {"a.weight"}
 
 
 def test_a_missing_file_of_a_member_is_named_by_its_option(tmp_path: Path) -> None:

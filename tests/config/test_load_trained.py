@@ -56,3 +56,17 @@ def test_weights_that_do_not_fit_are_told_by_their_first_names(
     message = str(caught.value)
     assert message.isprintable() and "state_dict" not in message
     assert len(message.removeprefix(str(tmp_path))) < 400
+
+
+def test_weights_of_a_network_that_was_compiled_are_those_of_the_network(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    checkpoint = read_checkpoint(tiny_run / "checkpoints" / "best.ckpt")
+    state = checkpoint["state_dict"]
+    checkpoint["state_dict"] = {
+        key.replace("net.", "net._orig_mod.", 1): value for key, value in state.items()
+    }
+    save_checkpoint(checkpoint, tmp_path / "compiled.ckpt")
+    loaded = load_trained(tmp_path / "compiled.ckpt").task.state_dict()
+    assert loaded.keys() == state.keys()
+    assert all(torch.equal(loaded[key], value) for key, value in state.items())

@@ -73,6 +73,7 @@ def test_plain_words_before_the_last_are_all_inputs() -> None:
         (["lr=0.5"], ["lr=0.5"]),
         (["a.mp4", "take=2.mp4"], ["input=a.mp4", 'output="take=2.mp4"']),
         (["~read.start", "+new=1"], ["~read.start", "+new=1"]),
+        (["a=1", "~b", "c=1", "--cfg", "job"], ["--cfg", "job", "a=1", "~b", "c=1"]),
         (["regions={box:[0,0,8,8]}"], ["regions=[{box:[0,0,8,8]}]"]),
         (
             ["regions={box:[1,1,8,8]},{box:[0,0,9%,8],to:3}"],
@@ -122,3 +123,20 @@ def test_programs_without_places_quote_paths_too() -> None:
     assert spell_out(["data=folder", "data.root=~/my data (1)"], rules) == [
         "data=folder", 'data.root="~/my data (1)"',
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("flag", [["--config-name", "config"], ["-cn=config"]])
+def test_another_config_than_the_programs_own_is_refused(flag: list[str]) -> None:
+    with pytest.raises(ConfigError, match=r"conf/infer_video.yaml; .* experiment=NAME.*reproduce="):
+        spell_out(["--config-dir", ".", *flag], RULES)
+
+
+@pytest.mark.parametrize("flag", [["--config-dir", "runs/a"], ["-cd=runs/a"], ["--config-dir"]])
+def test_a_folder_of_options_that_is_not_there_is_refused(flag: list[str]) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"^{flag[0].partition('=')[0]} .*: no such folder; give"
+    ):
+        spell_out(["experiment=best", *flag], RULES)
+    Path("runs/a").mkdir(parents=True)
+    if flag[1:]:
+        assert spell_out(["experiment=best", *flag], RULES) == [*flag, "experiment=best"]

@@ -78,6 +78,8 @@ def test_all_else_can_change(tmp_path: Path) -> None:
     [
         ("data.batch_size=4", r"data.batch_size=4: .* after 3 batches.*size=8"),
         ("+trainer.limit_train_batches=2", r"limit_train_batches=2: .* after 3 batches.*=null"),
+        ("+trainer.limit_train_batches=1", r"limit_train_batches=1: .* after 3 batches.*=null"),
+        ("data.samples_per_epoch=19", r"samples_per_epoch=19: .* after 3 batches.*=null"),
     ],
 )
 def test_the_batches_of_an_epoch_stay_those_that_it_was_begun_with(
@@ -86,13 +88,54 @@ def test_the_batches_of_an_epoch_stay_those_that_it_was_begun_with(
     begin(tmp_path, "data.batch_size=8")
     checkpoint = tmp_path / "last.ckpt"
     save_checkpoint({"resume": {"batches": batches}}, checkpoint)
-    check_epoch_kept(compose("train", ["data.batch_size=8"]), tmp_path, checkpoint)
+    check_epoch_kept(compose("train", ["data.batch_size=8"]), tmp_path, checkpoint, 20)
     smaller = compose("train", ["data.batch_size=8", changed])
     if not batches:
-        check_epoch_kept(smaller, tmp_path, checkpoint)
+        check_epoch_kept(smaller, tmp_path, checkpoint, 20)
     else:
         with pytest.raises(ConfigError, match=said):
-            check_epoch_kept(smaller, tmp_path, checkpoint)
+            check_epoch_kept(smaller, tmp_path, checkpoint, 20)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "+trainer.limit_train_batches=1.0",
+        "+trainer.limit_train_batches=null",
+        "data.samples_per_epoch=20",
+        "data.unlabelled_batch_size=8",
+        "trainer.accumulate_grad_batches=1",
+    ],
+)
+def test_what_an_epoch_had_without_being_told_may_be_said(tmp_path: Path, given: str) -> None:
+    checkpoint = tmp_path / "last.ckpt"
+    save_checkpoint({"resume": {"batches": 3}}, checkpoint)
+    for before, after in (([], [given]), ([given], [])):
+        begin(tmp_path, "data.batch_size=8", *before)
+        check_epoch_kept(compose("train", ["data.batch_size=8", *after]), tmp_path, checkpoint, 20)
+
+
+def test_one_batch_of_an_epoch_is_not_all_of_it(tmp_path: Path) -> None:
+    begin(tmp_path, "+trainer.limit_train_batches=1")
+    save_checkpoint({"resume": {"batches": 1}}, tmp_path / "last.ckpt")
+    cfg = compose("train", ["+trainer.limit_train_batches=1.0"])
+    with pytest.raises(ConfigError, match=r"limit_train_batches=1\.0: .*limit_train_batches=1;"):
+        check_epoch_kept(cfg, tmp_path, tmp_path / "last.ckpt", 20)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("model.dropout=0", "model.dropout=0.0"),
+        ("normalize.mean=[0,1,0]", "normalize.mean=[0.0,1.0,0.0]"),
+        ("seed=0", "seed=0"),
+    ],
+)
+def test_a_number_may_be_written_in_another_way(tmp_path: Path, before: str, after: str) -> None:
+    begin(tmp_path, "model=fcn8s", before)
+    check_same_run(compose("train", ["model=fcn8s", after]), tmp_path)
+    cfg = compose("train", ["model=fcn8s", after])
+    load_resumed_config(cfg, tmp_path, [after])
 
 
 def test_a_budget_is_measured_once(tmp_path: Path) -> None:

@@ -15,6 +15,19 @@ def test_an_unknown_name_suggests_the_nearest_and_lists_all():
         LabelSpace.from_names(("road", "car")).ids(["cart"])
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ((), "classes: there is no class, and 2 to 255 are needed; what none of the names means"),
+        (("car",), r"classes: there is 1 \(car\), and 2 to 255 are needed; .*, as background"),
+        (("car", "bus", "car"), "classes: several are called car; give each a name of its own"),
+    ],
+)
+def test_too_few_classes_and_one_name_for_two_are_said_with_what_to_do(names, said):
+    with pytest.raises(ConfigError, match=said):
+        LabelSpace.from_names(names)
+
+
 def test_fixed_colours_differ_and_none_is_black():
     colours = distinct_colours(254)
     assert len(set(colours)) == 254 and (0, 0, 0) not in colours

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from outtake.core.redact import redact, redact_tree
+from outtake.core.redact import redact, redact_overrides, redact_tree
 
 CANARY = "c4n4ry-5up3r-s3cret"
 
@@ -28,12 +30,54 @@ CANARY = "c4n4ry-5up3r-s3cret"
         f"passwords: [a, {CANARY}]",
         f"+service.credentials={{user:me,pass:{CANARY}}}",
         f"+service.credentials={{inner:{{user:me}},pass:{CANARY}}}",
+        f"a.api_key=abc\\,{CANARY}",
+        f"a.api_key\\={CANARY}",
+        f"password=abc;{CANARY}",
+        f"a.token=abc){CANARY}",
+        f'password="{CANARY}',
+        f"uri=http\\://bob\\:{CANARY}@example.org/x",
+        f"uri=postgresql\\://bob\\:{CANARY}@db.host/name",
         f"Authorization: Bearer {CANARY}",
         f"-----BEGIN RSA PRIVATE KEY-----\n{CANARY}\n-----END RSA PRIVATE KEY-----",
     ],
 )
 def test_a_secret_is_hidden_wherever_it_stands(text: str) -> None:
     assert CANARY not in redact(text)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        f"a.password=two words {CANARY}",
+        f"+a.token='abc',{CANARY}",
+        f"a.credentials.user={CANARY}",
+        f"a.api_key=${{oc.env:KEY}}{CANARY}",
+        f"a.uri=http\\://bob\\:{CANARY}\\=@example.org/x",
+        f"a.note=x\\ password\\={CANARY}",
+    ],
+)
+def test_what_an_override_gives_to_a_secret_key_is_hidden_to_its_end(word: str) -> None:
+    (hidden,) = redact_overrides([word])
+    assert CANARY not in hidden and hidden.startswith(word.partition("=")[0])
+    assert redact_overrides([hidden]) == [hidden]
+    assert redact_tree({"fixed": [word]}) == {"fixed": [hidden]}
+
+
+def test_overrides_without_a_secret_stay_as_they_are() -> None:
+    words = ["model=a,b", r"note=a\,b", "api_key=null", "a.token=${oc.env:TOKEN}", "~callbacks"]
+    assert redact_overrides(words) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"x":"token=abc","b":1}', {"x": "token=<redacted>", "b": 1}),
+        ('{"token":0.5,"board":[{"pwd":1},{"b":2}]}', None),
+        ('["a.token=a,b;c","b=c"]', ["a.token=<redacted>", "b=c"]),
+    ],
+)
+def test_json_is_json_still(text: str, expected: object) -> None:
+    assert json.loads(redact(text)) == (json.loads(text) if expected is None else expected)
 
 
 def test_the_value_of_a_secret_variable_is_hidden_in_any_text(monkeypatch) -> None:

@@ -134,8 +134,8 @@ def test_names_and_another_file_may_be_given_as_an_option(tmp_path):
         ),
         ("names: [a, b]\nignore: 65536", "from 0 to 65535 or a colour, not 65536"),
         ("names: [a, b]\nignore: -1", "from 0 to 65535 or a colour, not -1"),
-        ("names: [a, a]", "must differ"),
-        ("names: [a]", "2 to 255 classes"),
+        ("names: [a, a]", "several are called a; give"),
+        ("names: [a]", "there is 1 .a., and 2 to 255 are needed"),
         (
             "names: [sky, no, b]",
             r"wrong: the class name no \(2 of 3\) .* truth value.*in quotes, as \"no\"$",

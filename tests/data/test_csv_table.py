@@ -5,7 +5,7 @@ import pytest
 from outtake.core.errors import DataRootError, EmptySplitError, PairingError
 from outtake.data.folder import Folder
 from outtake.data.source import DataWarning
-from tests.data.generated import fill
+from tests.data.generated import fill, label_map, picture, save
 
 
 def write_csv(path, rows, header=("split", "image", "mask")):
@@ -26,6 +26,20 @@ def test_a_csv_lists_samples_relative_to_itself(tmp_path):
     assert [pair.id for pair in source.samples("train")] == ["pictures/a", "pictures/b"]
     assert [pair.id for pair in source.samples("val")] == ["pictures/c"]
     assert len(Folder(str(tmp_path), csv=str(table)).samples("train")) == 2
+
+
+def test_a_csv_names_its_own_root(tmp_path, monkeypatch):
+    save(tmp_path / "in" / "a.png", picture(0))
+    save(tmp_path / "in" / "b.png", label_map(0))
+    write_csv(tmp_path / "in" / "list.csv", [("train", "a.png", "b.png")])
+    monkeypatch.chdir(tmp_path)
+    source = Folder(csv="in/list.csv")
+    assert source.name == "in" and [each.id for each in source.samples("train")] == ["a"]
+    monkeypatch.chdir(tmp_path / "in")
+    assert Folder(csv="list.csv").name == "in"
+    for absent in ("nowhere.csv", "no/where.csv"):
+        with pytest.raises(DataRootError, match=rf"{absent}.*data\.source\.csv"):
+            Folder(csv=absent)
 
 
 def test_a_csv_without_splits_is_divided(tmp_path):

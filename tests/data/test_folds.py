@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.data.camvid import CamVid
+from outtake.data.folder import Folder
 from outtake.data.folds import FoldSource, assign_folds
 from outtake.data.scenes import Scenes
 from outtake.data.source import Sample, find_group
@@ -95,7 +98,7 @@ def test_images_of_one_name_in_both_splits_stay_two() -> None:
     ("folds", "fold_by", "message"),
     [
         (5, "(drive[0-9])_", r"folds=5: .*4 groups .*drive0, drive1.*set folds=4"),
-        (13, "name", r"folds=13: the data has 12 images .*and 6 more"),
+        (13, "name", r"folds=13: the data has 12 images .*and 6 more\), .* divided; set folds=12$"),
         (2, "drive[0-9]", r"fold_by=drive\[0-9\]: .*a group"),
         (2, "(drive", "no regular expression"),
         (2, "(town)", "finds nothing in drive0_000"),
@@ -104,6 +107,23 @@ def test_images_of_one_name_in_both_splits_stay_two() -> None:
 def test_what_cannot_be_divided_is_said_in_a_line(folds: int, fold_by: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         FoldSource(drives(), folds, 0, fold_by)
+
+
+def test_a_fold_needs_no_val_and_does_not_name_one_that_it_does_not_take(tmp_path) -> None:
+    for name in "abcdef":
+        for folder, value in (("images", 90), ("masks", 1)):
+            (tmp_path / "train" / folder).mkdir(parents=True, exist_ok=True)
+            pixels = np.full((4, 4), value, np.uint8)
+            pixels[:2] = 0
+            Image.fromarray(pixels).save(tmp_path / "train" / folder / f"{name}.png")
+    for fraction, said in ((0.2, []), (None, ["folds are made of train alone: no split 'val'"])):
+        source = Folder(str(tmp_path), classes=["a", "b"], val_fraction=fraction)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            folds = [ids(FoldSource(source, 2, fold)) for fold in (0, 1)]
+        assert sorted(folds[0] | folds[1]) == list("abcdef") and len(folds[0]) == 3
+        lines = {str(each.message).partition(" in ")[0] for each in caught}
+        assert lines == set(said)
 
 
 def test_camvid_declares_its_drives(tmp_path) -> None:

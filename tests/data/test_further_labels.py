@@ -118,7 +118,7 @@ def test_every_label_map_moves_as_the_mask_does(steps, mixing):
 def test_what_does_not_fit_is_one_line(root):
     for options, line in (
         ({"classes": None}, r"further_labels\.layout has no classes: set 'data\.further_labels="),
-        ({"classes": ["wall"]}, r"layout\.classes: a label space needs 2 to 255 classes, got 1"),
+        ({"classes": ["wall"]}, r"layout\.classes: .* is 1 \(wall\), and 2 to 255 are needed"),
         ({"classes": [True, "a"]}, r"layout\.classes: the class name"),
         ({"weight": -1}, r"layout\.weight=-1: give a number of at least 0"),
         ({"ignore": 300}, r"layout\.ignore=300: give the id that is unlabelled, 0 to 255"),

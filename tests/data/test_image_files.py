@@ -61,6 +61,24 @@ def test_compressed_tiff(tmp_path):
         assert np.array_equal(read_image(path), image)
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_deep_tiff_that_is_compressed_by_lzw(tmp_path, channels, dtype):
+    samples = (picture(1, channels=channels) / 255 * 1023).astype(dtype)
+    order = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[channels]
+    path = tmp_path / "a.tif"
+    cv2.imwrite(str(path), cv2.cvtColor(samples, order), [cv2.IMWRITE_TIFF_COMPRESSION, 5])
+    read = decode_files.decode_file(path, palette_indices=False)
+    assert read.dtype == dtype and np.array_equal(read, samples)
+
+
+def test_samples_in_lzw_that_are_not_read_have_a_remedy(tmp_path):
+    image = Image.fromarray(picture(1, channels=4)).convert("LA")
+    image.save(tmp_path / "a.tif", compression="tiff_lzw")
+    with pytest.raises(UnreadableImageError, match="uint8, needs pip install imagecodecs; Deflate"):
+        read_image(tmp_path / "a.tif")
+
+
 def test_channels_multiplied_with_alpha_are_kept_as_stored(tmp_path):
     image = picture(1, channels=4)
     tifffile.imwrite(tmp_path / "a.tif", image, photometric="rgb", extrasamples=["ASSOCALPHA"])
@@ -197,3 +215,19 @@ def test_masks_hold_whole_numbers(tmp_path):
     np.save(tmp_path / "a.npy", np.full((4, 4), 0.5))
     with pytest.raises(UnreadableImageError, match="whole numbers"):
         read_raw_mask(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.png", b"", "it is empty"),
+        ("a.jpg", b"<html>not found</html>", "it is no picture of a format that can be read"),
+        ("a.npy", b"hello", "it holds no array of numbers, as numpy.save writes it"),
+    ],
+)
+def test_what_is_no_picture_is_said_without_the_words_of_a_library(tmp_path, name, content, reason):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UnreadableImageError) as caught:
+        read_image(tmp_path / name)
+    said = f"cannot read {tmp_path / name}: {reason}; replace the file, or leave it out"
+    assert str(caught.value) == said

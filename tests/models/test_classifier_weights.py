@@ -79,7 +79,7 @@ def test_the_names_are_those_of_torchvision() -> None:
             assert len(shape) == 2 or shape == tuple(net[f"{layer}.weight"].shape)
 
 
-@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("prefix", ["", "module.", "module._orig_mod."])
 @pytest.mark.parametrize("layout", [torchvision_state, caffe_state])
 def test_a_file_of_vgg16_gives_every_layer_but_the_scores(layout, prefix, tmp_path: Path) -> None:
     torch.manual_seed(1)

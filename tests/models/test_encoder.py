@@ -74,7 +74,9 @@ def test_what_is_beside_the_tensors_by_name_is_passed_over(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("encoder", ["resnet18", "tu-mobilenetv3_small_050"])
-@pytest.mark.parametrize("prefix", ["", "module.", "net.net.", "model."])
+@pytest.mark.parametrize(
+    "prefix", ["", "module.", "net.net.", "model.", "network._orig_mod.", "module._orig_mod."]
+)
 def test_the_encoder_of_a_whole_network_of_smp_is_found(tmp_path: Path, encoder, prefix) -> None:
     given = SmpNet("fpn", 2, encoder)
     state = {prefix + name: value for name, value in given.net.state_dict().items()}
@@ -102,7 +104,9 @@ def test_an_encoder_that_takes_no_strict_loading_begins_from_a_file(tmp_path: Pa
     assert all(torch.equal(loaded[name], value) for name, value in given.items())
 
 
-@pytest.mark.parametrize("prefix", ["", "module.", "model.", "module.backbone.", "encoder."])
+@pytest.mark.parametrize(
+    "prefix", ["", "module.", "model.", "module.backbone.", "encoder.", "encoder._orig_mod."]
+)
 def test_a_file_of_timm_fits_where_the_encoder_joins_names(tmp_path: Path, prefix: str) -> None:
     given = timm.create_model("convnext_atto").state_dict()
     torch.save({prefix + key: value for key, value in given.items()}, tmp_path / "weights.pth")

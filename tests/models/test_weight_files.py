@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from outtake.core.errors import WeightsError
-from outtake.models.weight_files import match_names, read_weights
+from outtake.models.weight_files import list_dropped_parts, match_names, read_weights
 
 STATE = {"conv.weight": torch.ones(2, 3), "conv.bias": torch.ones(2)}
 
@@ -80,3 +80,39 @@ def test_the_way_that_finds_the_most_names_is_taken() -> None:
     assert match_names(own, ["module.a", "module.b"]) == {"net.a": "module.a", "net.b": "module.b"}
     assert match_names(["a", "net.b"], ["b"]) == {}, "only what all names have is left out"
     assert match_names(["a"], ["a"]) == {"a": "a"}
+
+
+@pytest.mark.parametrize(
+    ("given", "dropped"),
+    [
+        ("_orig_mod.{}", ["_orig_mod."]),
+        ("module._orig_mod.{}", ["module.", "_orig_mod."]),
+        ("_orig_mod.module.{}", ["module.", "_orig_mod."]),
+        ("network._orig_mod.{}", ["network.", "_orig_mod."]),
+        ("_fsdp_wrapped_module.{}", ["_fsdp_wrapped_module."]),
+        ("model.{}", ["model."]),
+        ("{}", []),
+    ],
+)
+def test_names_of_wrapped_networks_are_those_of_the_network(given: str, dropped) -> None:
+    own = ["encoder.conv.weight", "head.weight"]
+    wrapped = [given.format(name) for name in own]
+    assert match_names(own, wrapped) == dict(zip(own, wrapped, strict=True))
+    assert list_dropped_parts(match_names(own, wrapped)) == dropped
+    # Of the network of a library, which is `net` here.
+    within = [f"net.{name}" for name in own]
+    assert match_names(within, wrapped) == dict(zip(within, wrapped, strict=True))
+    assert list_dropped_parts(match_names(within, wrapped)) == dropped
+
+
+def test_a_part_of_a_network_may_be_wrapped_on_either_side() -> None:
+    plain, wrapped = ["net.body.weight", "net.score"], ["net.body._orig_mod.weight", "net.score"]
+    assert match_names(plain, wrapped) == dict(zip(plain, wrapped, strict=True))
+    assert match_names(wrapped, plain) == dict(zip(wrapped, plain, strict=True))
+    assert match_names(wrapped, wrapped) == dict(zip(wrapped, wrapped, strict=True))
+    assert list_dropped_parts(match_names(wrapped, wrapped)) == []
+
+
+def test_of_a_network_as_it_is_and_compiled_the_first_is_taken() -> None:
+    for given in (["a", "_orig_mod.a"], ["_orig_mod.a", "a"]):
+        assert match_names(["a"], given) == {"a": "a"}

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
-from outtake.sweeps.result import page_data, plottable_study, terminal_table, write_report
+import optuna
+
+from outtake.sweeps.result import (
+    command_of_winner,
+    page_data,
+    plottable_study,
+    terminal_table,
+    trial_row,
+    write_report,
+)
 from outtake.sweeps.search_space import parse_space
 from outtake.sweeps.study import SweepStudy
+from outtake.sweeps.sweep_config import TRAIN_COMMAND
 from tests.sweeps.one_line_trials import (
     FORWARD,
     LEAVE,
@@ -49,6 +61,11 @@ def test_the_page_needs_no_network_and_shows_every_trial(tmp_path: Path) -> None
     numbers = [trial.number for trial in plottable_study(study).trials if trial.values]
     assert numbers == [trial.number for trial in study.counted_trials() if trial.values]
     assert terminal_table(sweep, study).row_count == 6
+    (winner,) = study.best_trials()
+    command = shlex.split(command_of_winner(sweep, winner, "best"))
+    assert command == [*sweep.command, *sweep.overrides(winner.params)], "no outtake train"
+    of_train = dataclasses.replace(sweep, command=list(TRAIN_COMMAND))
+    assert command_of_winner(of_train, winner, "best").endswith(" experiment=best")
 
 
 def test_the_page_of_a_front_and_of_nothing(tmp_path: Path) -> None:
@@ -68,3 +85,13 @@ def test_names_and_choices_of_a_search_are_text_in_charts(tmp_path: Path) -> Non
     sweep = make_sweep(tmp_path, parameters=space, n_trials=4)
     figures = json.dumps([chart["figure"] for chart in page_data(sweep, drive(sweep))["charts"]])
     assert "<a href" not in figures and "&lt;a href" in figures
+
+
+def test_choices_are_written_as_on_a_command_line(tmp_path: Path) -> None:
+    space = parse_space({"x": {"choices": [None, True, "a b", 2]}})
+    sweep = make_sweep(tmp_path, parameters=space)
+    for value, shown in ((None, "null"), (True, "true"), ("a b", "a b"), (2, 2)):
+        trial = optuna.trial.create_trial(
+            params={"x": value}, distributions={"x": space[0].distribution}, value=0.0
+        )
+        assert trial_row(sweep, trial)[-1] == shown

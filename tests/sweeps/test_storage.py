@@ -30,6 +30,8 @@ def test_storages_and_pruners_by_name(tmp_path: Path) -> None:
         make_pruner({"kind": "Median"})
     with pytest.raises(ConfigError, match="pruner: MedianPruner"):
         make_pruner({"kind": "MedianPruner", "nope": 1})
+    with pytest.raises(ConfigError, match=r"PercentilePruner: needs percentile; add \+pruner"):
+        make_pruner({"kind": "PercentilePruner"})
 
 
 @pytest.mark.parametrize(

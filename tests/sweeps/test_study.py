@@ -28,7 +28,9 @@ def test_a_sweep_does_not_go_on_with_another_search(tmp_path: Path) -> None:
     SweepStudy(dataclasses.replace(sweep, n_jobs=7, retries=0, sampler={"kind": "TPESampler"}))
 
 
-@pytest.mark.parametrize("kind", ["GridSampler", "BruteForceSampler", "Nope"])
+@pytest.mark.parametrize(
+    "kind", ["GridSampler", "BruteForceSampler", "BaseGASampler", "PartialFixedSampler", "Nope"]
+)
 def test_samplers_that_can_not_work_are_named(tmp_path: Path, kind: str) -> None:
     with pytest.raises(ConfigError, match=rf"sampler\.kind={kind}"):
         SweepStudy(make_sweep(tmp_path, sampler={"kind": kind}))
@@ -40,3 +42,11 @@ def test_the_seed_of_a_sampler_that_goes_on(tmp_path: Path) -> None:
     more = drive(dataclasses.replace(sweep, n_trials=4))
     assert points < {trial.params["x"] for trial in more.counted_trials()}
     assert isinstance(more.study.sampler, optuna.samplers.QMCSampler)
+
+
+def test_a_package_that_a_sampler_imports_late_is_asked_for_before_the_first_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outtake.sweeps.storage.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"kind=CmaEsSampler: needs cmaes: pip install cmaes"):
+        SweepStudy(make_sweep(tmp_path, sampler={"kind": "CmaEsSampler"}))

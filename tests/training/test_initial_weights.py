@@ -94,6 +94,15 @@ def test_a_bare_file_may_put_something_before_the_names(prefix: str) -> None:
     assert torch.equal(net.score.bias, source.score.bias) and not match.missing
 
 
+def test_weights_of_a_compiled_network_are_taken_and_the_line_says_what_its_names_lose() -> None:
+    source, net = Net(), Net()
+    compiled = torch.compile(source)
+    match = load_initial_weights(net, weights_of(compiled, "module."), 3)
+    assert torch.equal(net.score.bias, source.score.bias)
+    assert not match.missing and not match.unused
+    assert "8 of 8 tensors taken, without module. and _orig_mod. in their names" in match.describe()
+
+
 @pytest.mark.parametrize("architecture", sorted(smp.MODEL_ARCHITECTURES_MAPPING))
 def test_networks_of_smp_take_files_of_smp(architecture: str) -> None:
     options = OPTIONS_OF_SMP.get(architecture, {"encoder_name": "resnet18"})

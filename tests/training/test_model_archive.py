@@ -21,6 +21,7 @@ RECORD = {
     "clip": {"name": "a.mp4", "sha256": "00", "labels": {}},
     "refine": None,
     "further_labels": [{"name": "layout", "labels": {}}],
+    "divisions": ["folds=2, fold=0, fold_by=auto", "folds=2, fold=1, fold_by=auto"],
 }
 
 

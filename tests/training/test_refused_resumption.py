@@ -80,10 +80,7 @@ def test_a_refusal_inside_the_fit_leaves_every_record_of_the_run(
         patch.setattr(SegmentationTask, where, refuse)
         with pytest.raises(ConfigError, match="refused"):
             go_on(run, "trainer.max_epochs=5", "note=other")
-    after = _records(run)
-    if where == "training_step":  # the step logs, which the next resumption cuts off
-        after[run / "metrics.jsonl"] = before[run / "metrics.jsonl"]
-    assert after == before
+    assert _records(run) == before
     go_on(run, "trainer.max_epochs=2")
     assert '{"step": 4}' not in (run / "metrics.jsonl").read_text()
 

@@ -16,7 +16,7 @@ class ClusterConfig:
     checkpoint: Checkpoints | None
     input: Annotated[str | list[str], NotEmpty(), Form("a picture, a folder, a glob, or a list")]
     output: str
-    groups: Annotated[int, Number(1, 254)]
+    groups: Annotated[int, Number(2, 254)]
     method: Literal["watershed", "slic", "felzenszwalb"]
     regions: Annotated[int, Number(1)]
     least: Annotated[int, Number(1, unit="pixels")]

@@ -14,14 +14,12 @@ from torch.utils.data import DataLoader
 from outtake.config.build_data import build_data
 from outtake.config.compose import CONF_DIR
 from outtake.config.load_ensemble import Trained, members_of
+from outtake.config.trained_model import DIVISION_KEYS, TrainedModel, describe_division
 from outtake.core.errors import ConfigError, DataRootError, LabelSpaceError
 from outtake.core.override_text import quote_for_shell, quote_text
 from outtake.data.datamodule import DataModule
 from outtake.data.dataset import SampleTensors
 from outtake.data.source import DataChoice, warn_of_data
-
-# What divides the images of a training into parts, beside the data set itself.
-_DIVISION = ("folds", "fold", "fold_by")
 
 
 def build_eval_data(
@@ -57,13 +55,13 @@ def build_eval_data(
                 if division is None and _is_data_of_training(data_cfg.data, trained.config.data):
                     _check_folds(trained, str(cfg.split))
                     if data_cfg.get("folds"):
-                        warn_of_data(f"{_held_out(data_cfg)}, as in training", DataChoice)
+                        warn_of_data(f"{describe_division(data_cfg)}, as in training", DataChoice)
                 else:
                     data_cfg.folds = None
                 data_cfg.data.short_side, data_cfg.data.eval_short_side = trained.short_side, None
                 _divide_as_in_training(data_cfg.data, trained.config.data)
         if division is not None:
-            for key in _DIVISION:
+            for key in DIVISION_KEYS:
                 data_cfg[key] = division.get(key)
         data_cfg.data.cache = False
         if cfg.get("workers") is not None:
@@ -118,12 +116,15 @@ def get_scored_label_maps(cfg: DictConfig, further: Sequence[str]) -> list[str]:
 
 
 def _is_data_of_training(data: DictConfig, own: DictConfig) -> bool:
-    """Return whether a data set is that of a training, by its source and its folder."""
+    """Return whether a data set is that of a training, by its source and where its files are."""
 
     def select(config: DictConfig, key: str) -> Any:
         return OmegaConf.select(config, key, throw_on_resolution_failure=False)
 
-    return all(select(data, key) == select(own, key) for key in ("source._target_", "root"))
+    keys = ["source._target_", "root"]
+    if select(own, "root") is None:  # then the files are named one by one
+        keys += [f"source.{key}" for key in ("images", "masks", "csv", "video")]
+    return all(select(data, key) == select(own, key) for key in keys)
 
 
 def _divide_as_in_training(data: DictConfig, own: DictConfig) -> None:
@@ -158,6 +159,13 @@ def make_baseline_loader(
         LabelSpaceError: The baseline's classes are not the same.
         DataRootError: The baseline would not be shown the same images.
     """
+    # Data whose classes have no names take those of whatever network is scored on them.
+    difference = baseline.labels.difference(trained.labels)
+    if difference is not None:
+        raise LabelSpaceError(
+            f"baseline={baseline.path} was trained on other classes than {trained.path}: "
+            f"{difference}; give one with the same classes"
+        )
     baseline_cfg, split = cfg.copy(), str(cfg.split)
     with open_dict(baseline_cfg):
         whole = cfg.get("data") is not None and _names_a_data_set(cfg.data)
@@ -177,18 +185,15 @@ def _names_a_data_set(data: DictConfig) -> bool:
 
 
 def _check_folds(trained: Trained, split: str) -> None:
-    """Refuse to score an ensemble on images from which some of its members have learned."""
-    parts = {_held_out(member.config) for member in members_of(trained)}
+    """Refuse to score networks on images from which one of them, or what it is made of, learned."""
+    parts = {division for member in members_of(trained) for division in member.divisions}
     if len(parts) > 1 and split != "test":
+        mean = isinstance(trained, TrainedModel)
         raise ConfigError(
-            f"split={split}: the members of this ensemble are of different folds, and each was "
-            f"trained on images that are {split} for another; score them on split=test, or on "
-            "data of its own, as in data=folder data.root=PATH"
+            f"split={split}: the members of this {'mean' if mean else 'ensemble'} are of different "
+            f"folds, and each was trained on images that are {split} for another; score them on "
+            "split=test, or on data of its own, as in data=folder data.root=PATH"
         )
-
-
-def _held_out(config: DictConfig) -> str:
-    return ", ".join(f"{key}={config.get(key)}" for key in _DIVISION)
 
 
 def get_data_name(trained: Trained, cfg: DictConfig) -> str:

@@ -16,6 +16,7 @@ from outtake.core.errors import ConfigError
 from outtake.core.files import replace_text
 from outtake.core.override_text import quote_override
 from outtake.core.redact import redact, redact_tree
+from outtake.core.trees import flatten
 
 
 def parse_overrides(overrides: Sequence[str]) -> list[Override]:
@@ -77,6 +78,15 @@ def render_experiment(overrides: Sequence[str], comment: str) -> str:
     # Hydra's parser takes some texts for numbers that PyYAML would leave without quotes, as 1e-3.
     text = OmegaConf.to_yaml(OmegaConf.create(document), resolve=False)
     return "\n".join([*map(redact, lines), text])
+
+
+def list_hidden_keys(overrides: Sequence[str]) -> list[str]:
+    """Return the keys whose values an experiment file cannot hold, because they are secrets."""
+    tree: dict[str, Any] = {}
+    for override in parse_overrides(overrides):
+        _set_nested(tree, override.get_key_element().lstrip("+~"), override.value())
+    given, hidden = flatten(tree), flatten(redact_tree(tree))
+    return [key for key, value in given.items() if hidden.get(key) != value]
 
 
 def write_experiment(path: Path, overrides: Sequence[str], comment: str) -> None:

@@ -85,7 +85,7 @@ def read_initial_weights(init_from: str, key: str = _KEY) -> InitialWeights:
     if path.suffix not in _CHECKPOINT_SUFFIXES or is_legacy(path):
         return InitialWeights(path, sha256_of_file(path), read_weights(path, key))
     try:
-        checkpoint = read_checkpoint_or_archive(path)
+        checkpoint = read_checkpoint_or_archive(path, beside_records=True)
     except CheckpointError as error:
         raise CheckpointError(f"{key}: {error}") from error
     state = find_state(checkpoint, f"{key}={path}")

@@ -18,7 +18,7 @@ from outtake.config.build_network import build_net, build_normalisation
 from outtake.config.instantiate import check_targets, resolve_config
 from outtake.config.network_arguments import without_initial_weights
 from outtake.config.rebuild_label_maps import rebuild_label_maps
-from outtake.config.trained_model import TrainedModel
+from outtake.config.trained_model import TrainedModel, describe_division
 from outtake.core.errors import CheckpointError, ConfigError, ForbiddenTargetError, OuttakeError
 from outtake.core.files import sha256_of_file
 from outtake.core.format_version import FORMAT_VERSION, check_format_version
@@ -30,6 +30,7 @@ from outtake.data.further_inputs import FurtherInput, count_channels
 from outtake.data.further_labels import is_label_map_name
 from outtake.data.labelled_clip import LabelledClip
 from outtake.data.sample_range import SampleRange
+from outtake.models.weight_files import match_names
 from outtake.training.checkpoint_files import (
     LAST_CHECKPOINT,
     PREVIOUS_CHECKPOINT,
@@ -125,13 +126,19 @@ def find_checkpoint(run_or_file: str | Path) -> Path:
     )
 
 
-def read_checkpoint_or_archive(path: Path) -> dict[str, Any]:
+def read_checkpoint_or_archive(path: Path, *, beside_records: bool = False) -> dict[str, Any]:
     """Read a checkpoint, or the zip that ``outtake export`` made of one, as plain data.
+
+    Args:
+        path: The file.
+        beside_records: Whether only its weights are meant, see :func:`read_checkpoint`.
 
     Raises:
         CheckpointError: The file is missing, truncated, altered or not one of Outtake's.
     """
-    return read_archive(path) if path.suffix == ".zip" else read_checkpoint(path)
+    if path.suffix == ".zip":
+        return read_archive(path)
+    return read_checkpoint(path, beside_records=beside_records)
 
 
 def load_trained(
@@ -174,6 +181,7 @@ def load_trained(
             refine = dict(refine)
             check_targets(refine, "refine")
         epoch = int(checkpoint.get("epoch", 0))
+        divisions = tuple(map(str, record.get("divisions") or [describe_division(cfg)]))
         spaces = {
             str(each["name"]): LabelSpace.from_dict(each["labels"])
             for each in record.get("further_labels", ())
@@ -192,12 +200,13 @@ def load_trained(
         )
     except (KeyError, TypeError, ValueError, AttributeError, OmegaConfBaseException) as error:
         raise CheckpointError(f"{path}: its record cannot be read: {error}") from error
+    state = _fit_names(task.state_dict(), checkpoint["state_dict"])
     try:
-        task.load_state_dict(checkpoint["state_dict"])
+        task.load_state_dict(state)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{path}: the weights do not fit the model or the {len(labels.names)} classes that it "
-            f"names: {_explain_misfit(task.state_dict(), checkpoint['state_dict'])}; use another"
+            f"names: {_explain_misfit(task.state_dict(), state)}; use another"
         ) from error
     sha256 = sha256_of_file(path)
     if label_map is not None:
@@ -225,7 +234,18 @@ def load_trained(
         refine=refine,
         label_map=label_map,
         further_labels=tuple(spaces),
+        divisions=divisions,
     )
+
+
+def _fit_names(own: Mapping[str, torch.Tensor], given: Any) -> Any:
+    """Return weights by the names of a task; those of a compiled network have more in theirs."""
+    if not isinstance(given, Mapping):
+        return given  # which does not fit
+    names = match_names(own, [name for name in given if isinstance(name, str)], prefixes=("",))
+    fitted = {name: given[each] for name, each in names.items()}
+    used = set(names.values())
+    return fitted | {name: value for name, value in given.items() if name not in used}
 
 
 def _explain_misfit(own: Mapping[str, torch.Tensor], given: object) -> str:

@@ -28,6 +28,9 @@ _FLAGS_WITH_VALUE = {
     "--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn",
     "--config-dir", "-cd", "--info", "-i", "--experimental-rerun",
 }  # fmt: skip
+# Another config than the program's own would lack what conf/hydra says of where runs lie.
+_CONFIG_NAME_FLAGS = {"--config-name", "-cn"}
+_CONFIG_DIR_FLAGS = {"--config-dir", "-cd"}
 _MULTIRUN_FLAGS = {"-m", "--multirun"}
 _FLAGS = _FLAGS_WITH_VALUE | _MULTIRUN_FLAGS | {
     "--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r", "--shell-completion",
@@ -36,6 +39,8 @@ _FLAGS = _FLAGS_WITH_VALUE | _MULTIRUN_FLAGS | {
 # What begins a list, a mapping or a quoted word was written for Hydra.
 _WRITTEN_FOR_HYDRA = ("[", "{", '"', "'")
 _NULL = "null"
+# Stands for the key of what goes to Hydra as it is, such as a deletion.
+_AS_IT_IS = "~"
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,8 @@ def spell_out(arguments: Sequence[str], rules: ArgumentRules) -> list[str]:
         rules: What the program takes.
 
     Raises:
-        ConfigError: There are plain words without a place, or an option without its value.
+        ConfigError: There are plain words without a place, an option without its value, or the
+            name of another config.
     """
     multirun = any(each in _MULTIRUN_FLAGS for each in arguments)
     flags, given, words = [], [], []
@@ -104,6 +110,8 @@ def spell_out(arguments: Sequence[str], rules: ArgumentRules) -> list[str]:
     for key, value in _split(arguments, rules):
         if key is None:
             flags.append(value)
+        elif key == _AS_IT_IS:
+            given.append(value)
         elif not key:
             words.append(value)
             strays += [(listed, value)] if listed else []
@@ -130,14 +138,32 @@ def _refuse_strays(strays: Sequence[tuple[str, str]]) -> None:
 
 
 def _split(arguments: Sequence[str], rules: ArgumentRules) -> Iterator[tuple[str | None, str]]:
-    """Yield keys and values; None before a flag of Hydra, an empty key before a plain word."""
+    """Yield keys and values; None before a flag of Hydra, an empty key before a plain word.
+
+    What has no value and goes to Hydra as it is comes after the key ``_AS_IT_IS``.
+    """
     rest = iter(arguments)
     for argument in rest:
         name = argument.partition("=")[0]
         if name in _FLAGS:
+            if name in _CONFIG_NAME_FLAGS:
+                raise ConfigError(
+                    f"{name}: the config of this program is always conf/{rules.config}.yaml; keys "
+                    "of your own are --config-dir PATH experiment=NAME, for "
+                    "PATH/experiment/NAME.yaml, and a run is trained again by outtake train "
+                    "reproduce=RUN_FOLDER"
+                )
             yield None, argument
+            following = argument.partition("=")[2]
             if argument in _FLAGS_WITH_VALUE:
-                yield from ((None, value) for value in [next(rest, None)] if value is not None)
+                following = next(rest, "")
+                yield from [(None, following)] if following else []
+            if name in _CONFIG_DIR_FLAGS and not os.path.isdir(following):
+                # Hydra would do without it, and find no option of it.
+                raise ConfigError(
+                    f"{name} {following}: no such folder; give one that holds folders of options, "
+                    "as --config-dir runs/sweeps/NAME experiment=best"
+                )
         elif argument.startswith("--") and _KEY.fullmatch(name[2:].replace("-", "_")):
             key = name[2:].replace("-", "_")
             if "=" in argument:
@@ -151,7 +177,7 @@ def _split(arguments: Sequence[str], rules: ArgumentRules) -> Iterator[tuple[str
                 yield key, value
         elif _is_override(argument, rules):
             key, _, value = argument.partition("=")
-            yield (key, value) if "=" in argument else (None, argument)
+            yield (key, value) if "=" in argument else (_AS_IT_IS, argument)
         else:
             yield "", argument
 

@@ -135,12 +135,20 @@ def _check_kept(saved: DictConfig, cfg: DictConfig, option: str) -> None:
     """Raise a ConfigError that names the first key that cannot change any more."""
     before, now = _kept_settings(saved), _kept_settings(cfg)
     for key in [*now, *before]:
-        if repr(before.get(key)) != repr(now.get(key)):  # 1 and true are not the same
+        if not _is_same(before.get(key), now.get(key)):
             raise ConfigError(
                 f"{option}: {key} was {show_value(before.get(key))} when the run was begun and "
                 f"cannot become {show_value(now.get(key))}: the weights and states of its "
                 "checkpoint belong to it; leave it as it was, or begin another run"
             )
+
+
+def _is_same(before: Any, now: Any) -> bool:
+    """Return whether two values mean the same: 0 is 0.0, but 1 is not true."""
+    if isinstance(before, list) and isinstance(now, list):
+        return len(before) == len(now) and all(map(_is_same, before, now))
+    numbers = [type(each) in (int, float) for each in (before, now)]
+    return bool(before == now) if all(numbers) else repr(before) == repr(now)
 
 
 def _kept_settings(cfg: DictConfig) -> dict[str, Any]:
@@ -161,7 +169,7 @@ def _kept_settings(cfg: DictConfig) -> dict[str, Any]:
     return flatten(tree | {"supervision": supervision})
 
 
-def check_epoch_kept(cfg: DictConfig, folder: Path, checkpoint: Path) -> None:
+def check_epoch_kept(cfg: DictConfig, folder: Path, checkpoint: Path, samples: int) -> None:
     """Raise a ConfigError if the rest of an epoch would not be what the run had begun.
 
     Between two epochs these keys may change.
@@ -170,13 +178,11 @@ def check_epoch_kept(cfg: DictConfig, folder: Path, checkpoint: Path) -> None:
         cfg: The config of the resumed run.
         folder: Its folder, in which the config from before still lies.
         checkpoint: The checkpoint from which it resumes.
+        samples: The number of samples of the training split.
     """
     saved = read_run_config(folder, f"resume={folder}")
-    changed = [
-        key
-        for key in _EPOCH_KEYS
-        if OmegaConf.select(saved, key, default=None) != OmegaConf.select(cfg, key, default=None)
-    ]
+    begun, resumed = (_epoch_settings(each, samples) for each in (saved, cfg))
+    changed = [key for key in _EPOCH_KEYS if begun[key] != resumed[key]]
     batches = read_checkpoint(checkpoint).get(RESUME_KEY, {}).get("batches", 0) if changed else 0
     if batches:
         key = changed[0]
@@ -186,6 +192,20 @@ def check_epoch_kept(cfg: DictConfig, folder: Path, checkpoint: Path) -> None:
             f"rest of it needs {key}={before}; resume with that until an epoch has ended, or "
             "begin another run"
         )
+
+
+def _epoch_settings(cfg: DictConfig, samples: int) -> dict[str, tuple[type, Any]]:
+    """Return what decides the batches of an epoch, with what a key means that is not given."""
+    not_given = {
+        "data.samples_per_epoch": samples,
+        "data.unlabelled_batch_size": OmegaConf.select(cfg, "data.batch_size"),
+        "trainer.accumulate_grad_batches": 1,
+        "trainer.limit_train_batches": 1.0,
+    }
+    values = {key: OmegaConf.select(cfg, key) for key in _EPOCH_KEYS}
+    meant = {key: not_given.get(key) if each is None else each for key, each in values.items()}
+    # To Lightning 1 is one batch, and 1.0 all of them.
+    return {key: (type(each), each) for key, each in meant.items()}
 
 
 def load_resumed_config(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConfig:

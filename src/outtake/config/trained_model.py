@@ -15,6 +15,8 @@ from outtake.data.labelled_clip import LabelledClip
 from outtake.data.sample_range import SampleRange
 from outtake.training.task import SegmentationTask
 
+DIVISION_KEYS = ("folds", "fold", "fold_by")
+
 
 @dataclass(frozen=True)
 class TrainedModel:
@@ -40,6 +42,8 @@ class TrainedModel:
         refine: The config of what improves its labels, where one was exported with it.
         label_map: The further label map that it gives; None for that of the masks.
         further_labels: The names of all further label maps.
+        divisions: How the images of its training were divided into ``train`` and ``val``, as
+            :func:`describe_division` says it; of a mean of networks, that of each, once.
     """
 
     task: SegmentationTask
@@ -57,6 +61,7 @@ class TrainedModel:
     refine: Mapping[str, Any] | None = None
     label_map: str | None = None
     further_labels: tuple[str, ...] = ()
+    divisions: tuple[str, ...] = ()
 
     @property
     def run_folder(self) -> Path:
@@ -70,6 +75,11 @@ class TrainedModel:
             "checkpoint_sha256": self.sha256,
             "epoch": self.epoch,
         }
+
+
+def describe_division(config: DictConfig) -> str:
+    """Return what divides the images of a training into parts, beside the data set itself."""
+    return ", ".join(f"{key}={config.get(key)}" for key in DIVISION_KEYS)
 
 
 def find_run_folder(checkpoint: Path) -> Path:

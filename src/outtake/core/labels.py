@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.errors import ConfigError, UnknownClassError
+from outtake.core.printable_text import list_some
 
 Colour = tuple[int, int, int]
 _BACKGROUND_NAMES = ("background", "_background_", "bg")
@@ -41,11 +42,14 @@ class LabelSpace:
     def __post_init__(self) -> None:
         if not 2 <= len(self.names) <= self.ignore_index:
             raise ConfigError(
-                f"a label space needs 2 to {self.ignore_index} classes, got {len(self.names)}"
+                f"classes: {_count_classes(self.names)}, and 2 to {self.ignore_index} are needed; "
+                "what none of the names means is one too, as background"
             )
         repeated = sorted({name for name in self.names if self.names.count(name) > 1})
         if repeated:
-            raise ConfigError(f"class names must differ, repeated: {', '.join(repeated)}")
+            raise ConfigError(
+                f"classes: several are called {', '.join(repeated)}; give each a name of its own"
+            )
         if len(self.colours) != len(self.names):
             raise ConfigError(
                 f"{len(self.names)} classes need as many colours, got {len(self.colours)}"
@@ -139,6 +143,12 @@ class LabelSpace:
             raise ValueError(f"classes cannot be known by {known_by}")
         names, ignore_index = tuple(map(str, plain["names"])), int(plain["ignore_index"])
         return cls(names, colours, ignore_index, known_by)
+
+
+def _count_classes(names: Sequence[str]) -> str:
+    if not names:
+        return "there is no class"
+    return f"there {'is' if len(names) == 1 else 'are'} {len(names)} ({list_some(names)})"
 
 
 def distinct_colours(count: int) -> list[Colour]:

@@ -6,12 +6,15 @@ thread the context managers here do nothing.
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 from typing import Any, TypeAlias
+
+_STANDARD_ERROR = 2
 
 Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
@@ -96,3 +99,29 @@ def raise_on_signal(number: int, error: Callable[[], BaseException]) -> Iterator
 def ignore_sigint() -> AbstractContextManager[bool]:
     """Ignore Ctrl-C in the block, which must come to its end and is short."""
     return handle_signals({signal.SIGINT: signal.SIG_IGN})
+
+
+@contextmanager
+def exit_at_interrupt() -> Iterator[None]:
+    """Let Ctrl-C end the process at once in the block: one line, and exit code 130.
+
+    For imports and the composing of a config, before anything is begun that must end in order.
+    Raised there, a KeyboardInterrupt may be lost or become another error: callbacks of the import
+    system drop it, and extension modules take it for a failure of their own.
+    A handler that somebody else has set, or SIGINT being ignored, is left as it is.
+    """
+    is_own = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with handle_signals({signal.SIGINT: _exit_interrupted} if is_own else {}):
+        yield
+
+
+def raise_at_interrupt() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt again, within :func:`exit_at_interrupt`: work begins."""
+    if signal.getsignal(signal.SIGINT) is _exit_interrupted:
+        set_handlers({signal.SIGINT: signal.default_int_handler})
+
+
+def _exit_interrupted(number: int, frame: FrameType | None) -> None:
+    # sys.stderr may be in the middle of a write.
+    os.write(_STANDARD_ERROR, b"interrupted\n")
+    os._exit(128 + number)

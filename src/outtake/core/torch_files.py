@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import string
+import threading
 import warnings
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch.serialization import safe_globals
 
 SAVE_ALONE = "save its state dict alone, as by torch.save(net.state_dict(), FILE)"
 _FETCH_AGAIN = "fetch it again"
@@ -23,6 +25,35 @@ _LFS_START = b"version https://git-lfs"
 _HEAD_BYTES = 1024
 _HEADER_BYTES = 8  # of a file of safetensors, before its JSON: the length of that
 _TEXT_BYTES = frozenset(string.printable.encode()) | frozenset(range(0x80, 0x100))
+# Types of data that programs keep beside weights: options, paths, times, scores. None of them is
+# ever loaded: what a file has of them becomes a :class:`_OmittedObject`. What these build from are
+# here too, such as the types of numbers.
+_OMITTED_NAMES = (
+    "argparse.Namespace",
+    "types.SimpleNamespace",
+    *(f"builtins.{name}" for name in ("bool", "bytes", "dict", "float", "int", "list", "str")),
+    *(f"builtins.{name}" for name in ("frozenset", "tuple")),
+    *(f"datetime.{name}" for name in ("date", "datetime", "time", "timedelta", "timezone")),
+    *(
+        f"{module}.{kind}{system}Path"
+        for module in ("pathlib", "pathlib._local")  # as Python 3.13 has it
+        for kind in ("", "Pure")
+        for system in ("Posix", "Windows")
+    ),
+    "numpy.dtype",
+    "numpy.ndarray",
+    *(
+        f"numpy.{core}.multiarray.{name}"
+        for core in ("core", "_core")  # NumPy 1 and 2
+        for name in ("scalar", "_reconstruct")
+    ),
+    "typing.Any",
+    "omegaconf.base.ContainerMetadata",
+    "omegaconf.base.Metadata",
+    "omegaconf.dictconfig.DictConfig",
+    "omegaconf.listconfig.ListConfig",
+    "omegaconf.nodes.AnyNode",
+)
 # How the unpickler of torch names a class or function that it does not load.
 _GLOBAL = re.compile(r"GLOBAL ([A-Za-z_][\w.]{0,99})")
 
@@ -41,13 +72,56 @@ class Fault(NamedTuple):
     has_objects: bool = False
 
 
+class _OmittedObject:
+    """Stands for an object that is not loaded: holds nothing and does nothing."""
+
+    def __init__(self, *_: object) -> None:
+        """Take what the object would be made of, and drop it."""
+
+    def __setstate__(self, state: object) -> None:
+        """Take what the object would hold, and drop it."""
+
+
+class _PlainDict:
+    """Stands for a ``defaultdict``: what is built of it is a dict."""
+
+    # It stands in for a class, but makes none of its own objects.
+    def __new__(cls, *_: object) -> dict[object, object]:  # type: ignore[misc]
+        """Return an empty dict, which the file then fills."""
+        return {}
+
+
+_STAND_INS: list[Any] = [
+    *((_OmittedObject, name) for name in _OMITTED_NAMES),
+    (_PlainDict, "collections.defaultdict"),
+]
+# The list of torch is one for all threads: who ends first would take it from the others, and who
+# reads strictly must not see it.
+_stand_ins_lock = threading.RLock()
+
+
+def read_plain_beside_records(path: Path) -> Any:
+    """Read tensors and plain containers as :func:`read_plain` does, beside a few types of data.
+
+    Files of weights of other programs often hold their options too, as an ``argparse.Namespace``.
+    Objects of a few types that are only data are passed over, and all others refused. Nothing of
+    any is called: in their place there are objects that hold nothing, since even a type of data may
+    do more than hold it where a file decides on its arguments.
+
+    Raises:
+        Exception: Of nearly any kind; :func:`find_fault` says in words what is wrong.
+    """
+    with _stand_ins_lock, safe_globals(_STAND_INS):
+        return read_plain(path)
+
+
 def read_plain(path: Path, map_location: str = "cpu") -> Any:
     """Read tensors and plain containers from a file of torch.save; no object is unpickled.
 
     Raises:
         Exception: Of nearly any kind; :func:`find_fault` says in words what is wrong.
     """
-    with warnings.catch_warnings():
+    with _stand_ins_lock, warnings.catch_warnings():
         # They speak to who calls torch.load, of how to call it.
         warnings.simplefilter("ignore")
         return torch.load(path, map_location=map_location, weights_only=True)

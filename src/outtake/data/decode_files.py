@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, features
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from outtake.core.errors import UnreadableImageError
 from outtake.core.memory import free_memory_bytes
@@ -52,6 +52,8 @@ TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 # TIFF 6.0, sections 8, 18 and 19
 _BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 277, 338, 339
 _ORIENTATION = 274
+# tifffile names it where it needs it, as for LZW, the usual compression of many programs.
+_CODECS_PACKAGE = "imagecodecs"
 # What becomes of rows and columns, in this order: 6 is turned clockwise for display.
 _TRANSPOSED, _UPSIDE_DOWN, _MIRRORED = (5, 6, 7, 8), (3, 4, 7, 8), (2, 3, 6, 7)
 _EXIF_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
@@ -61,12 +63,16 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 # Whoever reads files knows whether another one goes with this, as a mask does in a data set.
 UNREADABLE_ADVICE = "; replace the file, or leave it out"
+NO_PICTURE = "it is no picture of a format that can be read"
 
 Array = NDArray[Any]
 
 
 def unreadable_error(path: str | Path, reason: object) -> UnreadableImageError:
     """Return the error for a file that cannot be decoded."""
+    if isinstance(reason, UnidentifiedImageError):  # whose text names an object of Python
+        is_empty = Path(path).is_file() and not Path(path).stat().st_size
+        reason = "it is empty" if is_empty else NO_PICTURE
     return UnreadableImageError(f"cannot read {path}: {reason}{UNREADABLE_ADVICE}")
 
 
@@ -123,7 +129,10 @@ def _decode_npy(path: Path) -> Array:
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise unreadable_error(path, error) from error
+        # NumPy takes what is no array for pickled objects, and says how those are loaded.
+        is_other = isinstance(error, ValueError) and "pickle" in str(error)
+        reason = "it holds no array of numbers, as numpy.save writes it" if is_other else error
+        raise unreadable_error(path, reason) from error
     if not isinstance(array, np.ndarray) or array.ndim not in (2, 3) or 0 in array.shape:
         raise unreadable_error(path, "it does not hold one array (height, width[, channels])")
     return array
@@ -287,6 +296,31 @@ def is_plain_tiff(picture: Image.Image) -> bool:
     return known and not (multiplied or deep or wide)
 
 
+def needs_codecs(error: ValueError) -> bool:
+    """Return whether tifffile has no decoder for the compression of a file."""
+    return _CODECS_PACKAGE in str(error)
+
+
+def decode_compressed_tiff(path: Path, series: tifffile.TiffPageSeries) -> Array:
+    """Return the samples of a TIFF whose compression tifffile has no decoder for, turned.
+
+    Raises:
+        UnreadableImageError: OpenCV does not give them as they are stored.
+    """
+    deep = series.dtype in (np.uint16, np.float32)  # colours of 8 bits it multiplies by alpha
+    if deep and series.axes in ("YX", "YXS"):
+        array = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+        found = None if array is None else (array.size, array.dtype, array.shape[2:])
+        if array is not None and found == (series.size, series.dtype, series.shape[2:]):
+            order = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}.get(array[0, 0].size)
+            return np.asarray(array if order is None else cv2.cvtColor(array, order))
+    raise unreadable_error(
+        path,
+        f"its compression, of {' x '.join(map(str, series.shape))} samples of {series.dtype}, "
+        f"needs pip install {_CODECS_PACKAGE}; Deflate (ZIP) or none at all does not",
+    )
+
+
 def _decode_tifffile(path: Path, bytes_per_pixel: int) -> Array:
     try:
         with tifffile.TiffFile(path) as tiff:
@@ -295,7 +329,12 @@ def _decode_tifffile(path: Path, bytes_per_pixel: int) -> Array:
             pixels = sides.get("Y", 1) * sides.get("X", 1)
             samples_bytes = series.size * series.dtype.itemsize
             check_memory(path, tuple(series.shape), max(samples_bytes, pixels * bytes_per_pixel))
-            axes, array = series.axes, series.asarray()
+            try:
+                axes, array = series.axes, series.asarray()
+            except ValueError as error:
+                if not needs_codecs(error):
+                    raise
+                return decode_compressed_tiff(path, series)
             orientation = tiff.pages.first.tags.valueof(_ORIENTATION)
     except UnreadableImageError:
         raise

@@ -67,7 +67,8 @@ class Folder:
         classes: A yaml with ``names`` and optionally ``colours`` and ``ignore``, or the names
             themselves. None reads ``classes.yaml`` in ``root``, and without it finds the
             classes in the training masks.
-        csv: A table with the columns ``split, image, mask``; its paths are relative to it.
+        csv: A table with the columns ``split, image, mask``; its paths are relative to it, and so
+            is ``root`` where nothing names a folder.
         val_fraction: The part (0 to 1) of ``train`` that becomes ``val`` where there is no ``val``,
             chosen by a hash of the ids; None asks for one.
         image_suffix: The ending of image names, which mask names do not have; None finds it.
@@ -117,6 +118,9 @@ class Folder:
     ) -> None:
         _check_options(val_fraction, channels, missing_masks, soft_edges, threshold)
         given_range = read_range_option(range)
+        if csv is not None and root is images is masks is None:
+            table = Path(csv).expanduser()
+            root = str(table.parent if table.is_file() else Path())
         self.root, self._named_folders = find_root(root, images, masks)
         self.name = self.root.resolve().name or "folder"
         self._suffixes = (image_suffix, mask_suffix)

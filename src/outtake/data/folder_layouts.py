@@ -78,7 +78,7 @@ def find_root(
         if root is None:
             raise ConfigError(
                 "data.root has no value: set data.root=PATH, or data.source.images=PATH "
-                "data.source.masks=PATH"
+                "data.source.masks=PATH, or data.source.csv=PATH of a table"
             )
         return check_root(root), None
     base = Path() if root is None else check_root(root)

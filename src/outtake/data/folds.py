@@ -9,13 +9,21 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from outtake.core.errors import ConfigError
+from outtake.core.errors import ConfigError, MissingSplitError
 from outtake.core.printable_text import list_some
-from outtake.data.source import Sample, SegmentationSource, find_group
+from outtake.data.source import (
+    DataChoice,
+    Sample,
+    SegmentationSource,
+    ValChoice,
+    find_group,
+    warn_of_data,
+)
 from outtake.data.source_view import SourceView
 
 FOLD_BY_AUTO, FOLD_BY_NAME = "auto", "name"
@@ -74,7 +82,15 @@ class FoldSource(SourceView):
 
 def _pool(source: SegmentationSource) -> dict[str, Sample]:
     """Return the samples of ``train`` and ``val`` by ids that are unique in both."""
-    train, val = source.samples("train"), source.samples("val")
+    with warnings.catch_warnings():
+        # What the data set would take for val is not val of a fold.
+        warnings.simplefilter("ignore", ValChoice)
+        train = source.samples("train")
+        try:
+            val = source.samples("val")
+        except MissingSplitError as error:
+            warn_of_data(f"folds are made of train alone: {error.what}", DataChoice)
+            val = []
     double = {sample.id for sample in train} & {sample.id for sample in val}
     return {
         f"{split}/{sample.id}" if sample.id in double else sample.id: sample
@@ -134,11 +150,13 @@ def assign_folds(groups: Sequence[str], folds: int) -> Mapping[str, int]:
     """
     sizes = Counter(groups)
     if len(sizes) < folds:
-        kind = "images" if len(sizes) == len(groups) else "groups of images that belong together"
+        single = len(sizes) == len(groups)
+        kind = "images" if single else "groups of images that belong together"
         advice = f"set folds={len(sizes)}" if len(sizes) > 1 else "a fold needs another to train on"
         raise ConfigError(
             f"folds={folds}: the data has {len(sizes)} {kind} ({_list_names(sorted(sizes))}), and "
-            f"none is divided; {advice}, or fold_by=name to take each image by itself"
+            f"none is divided; {advice}"
+            + ("" if single else ", or fold_by=name to take each image by itself")
         )
     ranked = sorted(sizes, key=lambda name: (-sizes[name], _hash(name)))
     filled, place = [0] * folds, dict[str, int]()

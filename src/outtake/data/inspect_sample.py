@@ -18,7 +18,7 @@ from outtake.core.errors import (
     UnreadableImageError,
 )
 from outtake.core.types import Frame, LabelMap
-from outtake.data.decode_files import is_lossy
+from outtake.data.decode_files import NO_PICTURE, is_lossy
 from outtake.data.defects import Defect
 from outtake.data.image_files import read_stored_mask
 from outtake.data.mask_encoding import is_gray, rgb_image_to_int
@@ -166,7 +166,7 @@ def _kind_of_unreadable(path: str, error: Exception, what: str) -> str:
     file = Path(path)
     if file.is_file() and file.stat().st_size == 0:
         return "empty_file"
-    if "cannot identify" in text:
+    if NO_PICTURE in text:
         return "no_picture"
     if "pictures, not one" in text:
         return "several_pictures"

@@ -99,7 +99,7 @@ def _list_samples(source: SegmentationSource, split: str, defects: list[Defect])
         match_split = getattr(source, "match_split", None)
         pairs = None if match_split is None else match_split(split)
         if pairs is not None:
-            allowed = getattr(source, "missing_masks", "error")
+            allowed = getattr(source, "missing_masks", None)
             defects += _inspect_pairs(pairs, split, allowed)
         samples = source.samples(split)
     except EmptySplitError as error:
@@ -119,9 +119,12 @@ def _list_samples(source: SegmentationSource, split: str, defects: list[Defect])
     return samples
 
 
-def _inspect_pairs(pairs: FilePairs, split: str, missing_masks: str) -> list[Defect]:
-    advice = propose_pairing(pairs) if pairs.unmasked or pairs.orphans else ""
-    unmasked = pairs.unmasked if missing_masks == "error" else {}
+def _inspect_pairs(pairs: FilePairs, split: str, missing_masks: str | None) -> list[Defect]:
+    has_options = missing_masks is not None
+    advice = ""
+    if pairs.unmasked or pairs.orphans:
+        advice = propose_pairing(pairs, has_options=has_options)
+    unmasked = pairs.unmasked if missing_masks in (None, "error") else {}
     orphans = pairs.orphans if missing_masks != "skip" else {}
     found = [Defect("missing_mask", split, str(path), advice) for path in unmasked.values()]
     found += [Defect("orphan_mask", split, str(path), advice) for path in orphans.values()]

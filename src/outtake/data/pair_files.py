@@ -122,7 +122,7 @@ def match_files(
 
 
 def complete_pairs(
-    pairs: FilePairs, missing_masks: MissingMasks = "error", *, lossy_masks: bool = False
+    pairs: FilePairs, missing_masks: MissingMasks | None = "error", *, lossy_masks: bool = False
 ) -> list[Sample]:
     """Return the samples in the order of their ids.
 
@@ -130,6 +130,7 @@ def complete_pairs(
         pairs: The matched folders.
         missing_masks: What becomes of images without a mask: an error; ``skip`` leaves them out,
             and masks without an image; ``background`` and ``unlabelled`` give them an empty path.
+            None is an error too, of a data set whose pairs no option changes.
         lossy_masks: Allow masks in formats that change values, such as JPEG.
 
     Raises:
@@ -143,10 +144,15 @@ def complete_pairs(
             f"{pairs.images.folder}: {list_some(sorted(pairs.absent))}"
         )
         if missing_masks != "skip":
-            raise PairingError(f"{text}; add them, or set data.source.missing_masks=skip")
+            option = "" if missing_masks is None else ", or set data.source.missing_masks=skip"
+            raise PairingError(f"{text}; add them, or take them out of the list{option}")
         warn_of_data(f"{text}; they are left out")
-    if missing_masks == "error" or (missing_masks != "skip" and pairs.orphans):
-        _check_complete(pairs, checks_images=missing_masks == "error")
+    if missing_masks in (None, "error") or (missing_masks != "skip" and pairs.orphans):
+        _check_complete(
+            pairs,
+            checks_images=missing_masks in (None, "error"),
+            advice=propose_pairing(pairs, has_options=missing_masks is not None),
+        )
     if pairs.guessed:
         image_ending, mask_ending = pairs.endings
         warn_of_data(
@@ -171,13 +177,13 @@ def complete_pairs(
     return sorted(samples, key=lambda sample: sample.id)
 
 
-def say_unmasked(names: Collection[str], where: Path, missing_masks: MissingMasks) -> None:
+def say_unmasked(names: Collection[str], where: Path, missing_masks: MissingMasks | None) -> None:
     """Warn of images of a folder or a table that have no mask, if there are any."""
     if names:
         what = {"skip": "left out", "background": "background throughout"}
         warn_of_data(
             f"{len(names)} images in {where} have no mask and are "
-            f"{what.get(missing_masks, 'unlabelled')}: {list_some(sorted(names))}"
+            f"{what.get(str(missing_masks), 'unlabelled')}: {list_some(sorted(names))}"
         )
 
 
@@ -253,7 +259,7 @@ def _check_listed(pairs: FilePairs) -> None:
         )
 
 
-def _check_complete(pairs: FilePairs, *, checks_images: bool) -> None:
+def _check_complete(pairs: FilePairs, *, checks_images: bool, advice: str) -> None:
     unmasked = pairs.unmasked if checks_images else {}
     if not unmasked and not pairs.orphans:
         return
@@ -272,11 +278,18 @@ def _check_complete(pairs: FilePairs, *, checks_images: bool) -> None:
             f"{list_some(sorted(pairs.orphans))}"
         )
     parts += filter(None, (each.describe_passed_over() for each in (pairs.images, pairs.masks)))
-    raise PairingError("; ".join(parts) + f"; {propose_pairing(pairs)}")
+    raise PairingError("; ".join(parts) + f"; {advice}")
 
 
-def propose_pairing(pairs: FilePairs) -> str:
-    """Return what may make pairs of the files that have no partner."""
+def propose_pairing(pairs: FilePairs, *, has_options: bool = True) -> str:
+    """Return what may make pairs of the files that have no partner.
+
+    Args:
+        pairs: The matched folders.
+        has_options: Whether options of the data set change which files are pairs.
+    """
+    if not has_options:
+        return "add what is missing, or remove the partner"
     if ending := _guess_mask_ending(pairs.unmasked, pairs.orphans):
         first = min(pairs.unmasked)
         return f"if {first + ending!r} is the mask of {first!r}, set " + (

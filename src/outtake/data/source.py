@@ -22,6 +22,10 @@ class DataChoice(DataWarning):
     """What was made up for the user, as a ``val`` or names of classes."""
 
 
+class ValChoice(DataChoice):
+    """Which part of ``train`` became ``val``."""
+
+
 def warn_of_data(text: str, category: type[DataWarning] = DataWarning) -> None:
     """Give a :class:`DataWarning`; the same text once."""
     warnings.warn(text, category, stacklevel=2)
@@ -143,6 +147,6 @@ def cut_val(train: list[Sample], fraction: float, name: str) -> tuple[list[Sampl
         f"{name} has no val: {len(val)} of its {len(train)} training images, chosen by a hash of "
         f"their names, are val (data.source.val_fraction={fraction:g}), and train is the others; "
         "of videos, whole ones belong into a val of your own",
-        DataChoice,
+        ValChoice,
     )
     return kept, val

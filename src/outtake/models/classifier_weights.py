@@ -25,7 +25,7 @@ from outtake.models.normalisation import (
     PixelScale,
 )
 from outtake.models.pixel_conversion import convert_filters
-from outtake.models.weight_files import PREFIXES, read_weights
+from outtake.models.weight_files import PREFIXES, read_weights, unwrap_names
 
 _AUTO = "auto"
 _PIXELS = {
@@ -121,7 +121,7 @@ def load_classifier(
             "needed too; give the path of torchvision's or of one converted from Caffe"
         )
     path = Path(weights).expanduser()
-    state = _strip_prefix(read_weights(path, _KEY), layouts)
+    state = _strip_prefix(unwrap_names(read_weights(path, _KEY)), layouts)
     layout = next((each for each in layouts if f"{each.first}.weight" in state), None)
     if layout is None:
         known = " or ".join(f"{each.first}.weight ({each.title})" for each in layouts)

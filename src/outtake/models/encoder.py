@@ -25,7 +25,7 @@ from outtake.models.first_filters import fit_filters
 from outtake.models.normalisation import PixelScale
 from outtake.models.pixel_conversion import run_on_zeros
 from outtake.models.plain_encoder import PlainEncoder
-from outtake.models.weight_files import PREFIXES, match_names, read_weights
+from outtake.models.weight_files import PREFIXES, match_names, read_weights, unwrap_names
 
 PLAIN = "plain"
 HUB_HOST = "huggingface.co"
@@ -165,7 +165,7 @@ def load_encoder_weights(
     if weights is None:
         return
     path = fetch_imagenet(name) if weights == "imagenet" else Path(weights).expanduser()
-    state = read_weights(path, _KEY)
+    state = unwrap_names(read_weights(path, _KEY))
     if name.startswith("tu-"):
         state = _join_stage_names(state) | state
     own = encoder.state_dict()

@@ -16,7 +16,7 @@ from outtake.core.file_lock import FolderLock
 from outtake.core.files import finite, replace_text, write_json
 from outtake.core.json_files import cut_last_line_if_torn, read_json_object
 from outtake.core.override_text import format_override
-from outtake.core.redact import redact, redact_tree
+from outtake.core.redact import redact_overrides, redact_tree
 from outtake.runs.run_ending import ENDING_FILE, LOCK_FILE, RunEnding
 from outtake.runs.run_notes import NOTES_FILE, RunNotes
 
@@ -182,7 +182,7 @@ class RunFolder:
             log.warning("%s ended in half a line: its %d bytes were cut off", path, torn)
         record = {
             "time_s": round(time.time(), 3),
-            "overrides": [redact(text) for text in overrides],
+            "overrides": redact_overrides(overrides),
             "environment": environment,
         }
         with path.open("a") as file:
@@ -190,7 +190,7 @@ class RunFolder:
 
     def write_overrides(self, overrides: Sequence[str]) -> None:
         """Write the overrides of the command line as a YAML list, with secrets hidden."""
-        text = yaml.safe_dump([redact(override) for override in overrides], width=1000)
+        text = yaml.safe_dump(redact_overrides(overrides), width=1000)
         replace_text(self.path / "overrides.yaml", text)
 
     def write_json(self, name: str, record: Mapping[str, Any]) -> None:

@@ -30,11 +30,13 @@ class RunNotes:
     hide: bool = False
 
     def check_size(self) -> None:
-        """Refuse more than a reader takes.
+        """Refuse more than a reader takes, and a tag of which it sees nothing.
 
         Raises:
-            ConfigError: There are too many tags, or one of the texts is too long.
+            ConfigError: There are too many tags, one of the texts is too long, or a tag is empty.
         """
+        if any(not tag.strip() for tag in self.tags):
+            raise ConfigError("tags: one of them is empty; give each a word, as in good")
         if len(self.tags) > _MAX_TAGS:
             raise ConfigError(f"tags: {len(self.tags)} of them; at most {_MAX_TAGS} are kept")
         tags = (("tag", tag) for tag in self.tags)
@@ -68,7 +70,7 @@ class RunNotes:
         tags = plain.get("tags")
         words = tags if isinstance(tags, Sequence) and not isinstance(tags, str) else ()
         return cls(
-            tuple(dict.fromkeys(map(_shorten, words[:_MAX_TAGS]))),
+            tuple(dict.fromkeys(tag for tag in map(_shorten, words[:_MAX_TAGS]) if tag.strip())),
             _shorten(plain.get("group")),
             _shorten(plain.get("note")),
             plain.get("hide") is True,

@@ -13,12 +13,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from outtake.config.compose import program_command
-from outtake.config.experiment_file import write_experiment
+from outtake.config.experiment_file import list_hidden_keys, write_experiment
 from outtake.core.errors import OuttakeError
 from outtake.core.files import replace_text
-from outtake.core.redact import redact
+from outtake.core.redact import redact, redact_overrides
 from outtake.pages.html_page import render_page
 from outtake.pages.sweep import make_charts
+from outtake.sweeps.search_space import format_override_value
 from outtake.sweeps.study import SweepStudy, trial_message, trial_status
 from outtake.sweeps.sweep_config import SweepConfig
 from outtake.sweeps.trial_result import TrialStatus
@@ -79,7 +80,8 @@ def trial_row(sweep: SweepConfig, trial: FrozenTrial) -> list[Cell]:
     for parameter in sweep.parameters:
         value = trial.params.get(parameter.name)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        params.append(value if is_number else redact(str(value)))
+        text = value if isinstance(value, str) else format_override_value(value)
+        params.append(value if is_number else redact(text))
     status = str(trial_status(trial) or "").replace("_", " ")
     return [trial.number, status, *values, *params]
 
@@ -135,6 +137,20 @@ def plottable_study(study: SweepStudy) -> optuna.Study:
     return plottable
 
 
+def command_of_winner(sweep: SweepConfig, trial: FrozenTrial, experiment: str) -> str:
+    """Return the command that runs a trial again, secrets hidden.
+
+    Args:
+        sweep: The settings of the sweep.
+        trial: The trial.
+        experiment: The name of its experiment file, which only ``outtake train`` reads.
+    """
+    if not sweep.is_of_train:
+        return shlex.join([*sweep.command, *redact_overrides(sweep.overrides(trial.params))])
+    place = shlex.quote(str(sweep.folder))
+    return f"{program_command('train')} --config-dir {place} experiment={experiment}"
+
+
 def write_winners(sweep: SweepConfig, study: SweepStudy) -> Path:
     """Write the experiment file of the best trial, or one for each trial of the Pareto front.
 
@@ -150,7 +166,7 @@ def write_winners(sweep: SweepConfig, study: SweepStudy) -> Path:
         last = study.counted_trials()[-1]
         raise SweepFailedError(
             "no trial finished, so there is no best.yaml; the last is "
-            f"{trial_status(last) or 'pruned'}: {trial_message(last)}"
+            f"{str(trial_status(last) or 'pruned').replace('_', ' ')}: {trial_message(last)}"
         )
     folder = sweep.folder / "experiment"
     for stale in folder.glob("trial_*.yaml"):  # of an earlier front
@@ -158,12 +174,14 @@ def write_winners(sweep: SweepConfig, study: SweepStudy) -> Path:
     for rank, trial in enumerate(winners):
         values = zip(sweep.objectives, trial.values, strict=True)
         scored = ", ".join(f"{objective.metric} {value:.6g}" for objective, value in values)
+        overrides = sweep.overrides(trial.params)
         names = [f"trial_{trial.number:04d}"] if len(winners) > 1 else []
         for name in [*names, *(["best"] if rank == 0 else [])]:
-            place = shlex.quote(str(sweep.folder))
             comment = (
                 f"Trial {trial.number} of the sweep {sweep.name}: {scored}.\n"
-                f"  {program_command('train')} --config-dir {place} experiment={name}"
+                f"  {command_of_winner(sweep, trial, name)}"
             )
-            write_experiment(folder / f"{name}.yaml", sweep.overrides(trial.params), comment)
+            if hidden := list_hidden_keys(overrides):
+                comment += f"\nSecrets are hidden; give them again: {', '.join(hidden)}."
+            write_experiment(folder / f"{name}.yaml", overrides, comment)
     return folder / "best.yaml"

@@ -7,6 +7,7 @@ import os
 import re
 import warnings
 from collections.abc import Generator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ JOURNAL = "journal:"
 _SQLITE = "sqlite:///"
 # Trials write at the same time, and SQLite makes them wait for each other.
 _SQLITE_WAIT_S = 120
+# What searches a list of all combinations, or takes another sampler, which no config can name.
+NOT_FOR_SWEEPS = ("GridSampler", "BruteForceSampler", "PartialFixedSampler")
+# Optuna imports these packages when the class chooses its first values.
+_IMPORTED_LATE = {"CmaEsSampler": "cmaes"}
 _ADDRESS = re.compile(r"(?s)^(?P<key>[^:]*=)?.*?(?P<kind>[\w+.-]+)://.*$")
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -171,12 +176,23 @@ def make_by_kind(
     """
     arguments = dict(settings)
     kind = str(arguments.pop("kind", ""))
-    names = [name for name in module.__all__ if name.endswith(suffix) and name != f"Base{suffix}"]
-    if kind not in names:
+    names = [
+        name
+        for name in module.__all__
+        if name.endswith(suffix) and not name.startswith("Base") and name not in NOT_FOR_SWEEPS
+    ]
+    if kind not in {*names, *NOT_FOR_SWEEPS}:
         raise ConfigError(f"{where}.kind={kind}: allowed are {', '.join(names)}")
+    package = _IMPORTED_LATE.get(kind)
+    if package is not None and find_spec(package) is None:
+        raise ConfigError(f"{where}.kind={kind}: needs {package}: pip install {package}")
     target = getattr(module, kind)
     taken = inspect.signature(target).parameters
     arguments = {k: v for k, v in optional_arguments.items() if k in taken} | arguments
+    for name, each in taken.items():
+        is_needed = each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD
+        if is_needed and name not in arguments:
+            raise ConfigError(f"{where}.kind={kind}: needs {name}; add +{where}.{name}=VALUE")
     try:
         return target(**arguments)
     except (TypeError, ValueError, ImportError) as error:

@@ -11,7 +11,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from outtake.core.errors import ConfigError
-from outtake.sweeps.storage import make_by_kind, make_pruner, open_storage
+from outtake.sweeps.storage import NOT_FOR_SWEEPS, make_by_kind, make_pruner, open_storage
 from outtake.sweeps.sweep_config import SweepConfig
 from outtake.sweeps.trial_result import TrialResult, TrialStatus
 
@@ -24,7 +24,6 @@ _COUNTED_STATES = (TrialState.COMPLETE, TrialState.PRUNED)
 # These have a sequence or a model of their own and continue it under the same seed; the others
 # would draw again what they drew before an interruption.
 _STATEFUL_SAMPLERS = ("QMCSampler", "CmaEsSampler")
-_UNSUPPORTED_SAMPLERS = ("GridSampler", "BruteForceSampler")
 
 
 class SweepStudy:
@@ -83,7 +82,7 @@ class SweepStudy:
 
     def _check_sampler(self) -> None:
         kind = self._sweep.sampler.get("kind")
-        if kind in _UNSUPPORTED_SAMPLERS:
+        if kind in NOT_FOR_SWEEPS:
             raise ConfigError(
                 f"sampler.kind={kind}: search a grid by outtake train -m KEY=A,B,C instead"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,9 @@ def make_objectives(options: Mapping[str, ObjectiveOptions | None]) -> list[Obje
     return objectives
 
 
+TRAIN_COMMAND = (sys.executable, "-m", "outtake.programs", "train")
+
+
 @dataclass(frozen=True)
 class SweepConfig:
     """A search, and how its trials are run.
@@ -103,6 +107,11 @@ class SweepConfig:
     gpu_slots: Sequence[str]
     threads: int | None
     resume_command: str
+
+    @property
+    def is_of_train(self) -> bool:
+        """Whether trials are runs of ``outtake train`` and not of a program of one's own."""
+        return list(self.command) == list(TRAIN_COMMAND)
 
     @property
     def trials_folder(self) -> Path:

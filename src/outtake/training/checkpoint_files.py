@@ -16,7 +16,7 @@ from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from outtake.core.errors import CheckpointError
 from outtake.core.files import PART_SUFFIX, replace_file, replace_text, sha256_of_file
-from outtake.core.torch_files import find_fault, read_plain
+from outtake.core.torch_files import find_fault, read_plain, read_plain_beside_records
 
 CHECKSUM_SUFFIX = ".sha256"
 FOLDS_FILE = "folds.json"  # of the folder that groups the runs of a k-fold training
@@ -92,11 +92,20 @@ def save_checkpoint(
     _written_checksums[path] = digest
 
 
-def read_checkpoint(path: Path, map_location: str = "cpu") -> dict[str, Any]:
+def read_checkpoint(
+    path: Path, map_location: str = "cpu", *, beside_records: bool = False
+) -> dict[str, Any]:
     """Read a checkpoint after comparing its checksums.
 
     The checksum beside the file covers all of it. Without that one (the file was copied alone), the
     checksums inside the archive cover everything that is read from it.
+
+    Args:
+        path: The file.
+        map_location: The device of the tensors.
+        beside_records: Whether only its weights are meant, so that what other programs keep beside
+            them is passed over, see :func:`outtake.core.torch_files.read_plain_beside_records`;
+            the tensors are then on the CPU.
 
     Raises:
         CheckpointError: The file is missing, truncated, altered, or holds more than plain data.
@@ -110,7 +119,9 @@ def read_checkpoint(path: Path, map_location: str = "cpu") -> dict[str, Any]:
                 f"{path} does not match {sidecar.name}: truncated or altered; use another"
             )
         _check_archive(path)
-        loaded = read_plain(path, map_location)
+        loaded = (
+            read_plain_beside_records(path) if beside_records else read_plain(path, map_location)
+        )
     except CheckpointError:
         raise
     # A damaged archive or pickle may raise nearly anything on the way.

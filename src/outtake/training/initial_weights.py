@@ -14,7 +14,7 @@ from outtake.core.errors import CheckpointError, ConfigError
 from outtake.core.printable_text import list_some
 from outtake.models.first_filters import RGB_CHANNELS, fit_filters
 from outtake.models.late_fusion import LateFusion
-from outtake.models.weight_files import PREFIXES, match_names
+from outtake.models.weight_files import PREFIXES, list_dropped_parts, match_names
 from outtake.training.task import SegmentationTask
 
 
@@ -47,6 +47,8 @@ class WeightMatch:
     Attributes:
         source: The weights.
         taken: The names of those that fitted, adapted ones included.
+        dropped: The parts of the names in the source that those of the network lack, such as
+            ``module.``.
         adapted: The names of the filters that were adapted to another number of channels.
         other_shape: The shapes, given and needed, of those that did not fit, by name.
         missing: The names of those that the source lacks.
@@ -57,6 +59,7 @@ class WeightMatch:
 
     source: InitialWeights
     taken: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
     adapted: list[str] = field(default_factory=list)
     other_shape: dict[str, tuple[list[int], list[int]]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
@@ -70,6 +73,7 @@ class WeightMatch:
             "checkpoint": str(self.source.path),
             "sha256": self.source.sha256,
             "taken": self.taken,
+            "dropped": self.dropped,
             "adapted": self.adapted,
             "other_shape": {
                 name: {"given": given, "needed": needed}
@@ -83,8 +87,9 @@ class WeightMatch:
     def describe(self) -> str:
         """Return one line: counts and first names."""
         anew = [*self.other_shape, *self.missing]
+        without = f", without {' and '.join(self.dropped)} in their names" if self.dropped else ""
         parts = [
-            f"{len(self.taken)} of {len(self.taken) + len(anew)} tensors taken",
+            f"{len(self.taken)} of {len(self.taken) + len(anew)} tensors taken{without}",
             *_list_names("adapted to other channels", self.adapted),
             *_list_names("of another shape, begin anew", list(self.other_shape)),
             *_list_names("not in it, begin anew", self.missing),
@@ -137,6 +142,7 @@ def load_initial_weights(
         else:
             match.missing.append(key)
     match.taken.extend(key for key in fitted if own[key].is_floating_point())
+    match.dropped.extend(list_dropped_parts({key: names[key] for key in fitted}))
     used = set(names.values())
     match.unused.extend(key for key in source.state if key not in used)
     if not match.taken:

@@ -211,6 +211,13 @@ def restore_loggers(trainer: Trainer, states: dict[str, Any]) -> None:
             logger.load_state_dict(state)
 
 
+def write_held_records(trainer: Trainer) -> None:
+    """Let logs that hold their records until a resumed run has done a batch write them."""
+    for logger in trainer.loggers:
+        if hasattr(logger, "write_held"):
+            logger.write_held()
+
+
 def skip_metric_reset(trainer: Trainer) -> None:
     """Mark the batch that begins now as not the first: the first one clears the sums."""
     trainer._logger_connector._first_loop_iter = False

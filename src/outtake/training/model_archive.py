@@ -65,6 +65,7 @@ def write_archive(
         "clip": record.get("clip"),
         "refine": record.get("refine"),
         "further_labels": record.get("further_labels", []),
+        "divisions": record.get("divisions", []),
         "epoch": int(checkpoint.get("epoch", 0)),
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in members.items()},
     }
@@ -117,6 +118,7 @@ def read_archive(path: Path) -> dict[str, Any]:
                 "clip": manifest.get("clip"),
                 "refine": manifest.get("refine"),
                 "further_labels": manifest.get("further_labels", []),
+                "divisions": manifest.get("divisions", []),
             },
             "state_dict": _load_weights(members[WEIGHTS_FILE]),
             "epoch": int(manifest["epoch"]),

@@ -163,6 +163,15 @@ class LastCheckpoint(Callback):
             self._save(trainer, position)
         self._stop_if_requested(trainer, position)
 
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Let the logs of a resumed run go on, whose first batch is done."""
+        loop_state.write_held_records(trainer)
+
+    def on_validation_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Let the logs of a run go on that was ended before or in a validation."""
+        if not trainer.sanity_checking:
+            loop_state.write_held_records(trainer)
+
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Restore what was loaded; keep the random state that validation may change."""
         self._restore(trainer)

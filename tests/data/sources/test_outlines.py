@@ -152,6 +152,27 @@ def test_crowds_are_unlabelled(tmp_path):
     assert np.array_equal(mask == 255, MASK)
 
 
+def test_a_category_that_is_unlabelled_is_no_class_and_shifts_no_other(tmp_path):
+    coco_file(tmp_path, [[0, 0, 2, 0, 2, 2, 0, 2]])
+    tree = json.loads((tmp_path / "annotations.json").read_text())
+    tree["categories"].append({"id": 2, "name": "void"})
+    void = {"id": 2, "category_id": 2, "segmentation": [[3, 0, 5, 0, 5, 2, 3, 2]]}
+    tree["annotations"].append(tree["annotations"][0] | void)
+    (tmp_path / "annotations.json").write_text(json.dumps(tree))
+    source = CocoJson(str(tmp_path))
+    mask = source.read_mask(source.samples("train")[0])
+    assert source.labels.names == ("background", "cat")
+    assert mask[1, 1] == 1 and mask[1, 3] == 255 and mask[3, 3] == 0
+
+    root = make_tree("yolo", tmp_path / "yolo")
+    (described,) = root.glob("*.yaml")
+    described.write_text(described.read_text().replace("cat", "ignore"))
+    source = Yolo(str(root))
+    mask = source.read_mask(source.samples("train")[0])
+    assert source.labels.names == ("background", "dog")
+    assert mask[10, 20] == 1 and mask[5, 5] == 255
+
+
 def labelme_file(root, *shapes, **options):
     save(root / "a.png", picture(0))
     lines(root / "a.json", [json.dumps({"shapes": list(shapes)})])

@@ -134,3 +134,16 @@ def test_samples_of_more_than_8_bits_are_refused(option, tmp_path):
     )
     with pytest.raises(UnreadableImageError, match=message):
         source.read_image(sample)
+
+
+def test_no_option_is_advised_that_a_public_data_set_does_not_have(tmp_path):
+    make_tree("pascal_voc", tmp_path)
+    listed = tmp_path / "ImageSets" / "Segmentation" / "train.txt"
+    before = listed.read_text()
+    listed.write_text(f"{before}\nnowhere\n")
+    with pytest.raises(PairingError, match=r": nowhere; add them, or take them out of the list$"):
+        PascalVOC(str(tmp_path)).samples("train")
+    listed.write_text(before)
+    next((tmp_path / "SegmentationClass").glob(f"{before.split()[0]}*")).unlink()
+    with pytest.raises(PairingError, match=r"; add what is missing, or remove the partner$"):
+        PascalVOC(str(tmp_path)).samples("train")

@@ -72,6 +72,21 @@ def test_empty_and_unfinished_runs_are_told_from_finished_ones(tmp_path: Path) -
     assert read_run(tmp_path, "x").state == "finished"
 
 
+def test_a_run_without_a_summary_says_how_it_ended(tmp_path: Path) -> None:
+    ended = {"state": "diverged", "message": "the loss became nan\nat_step 1"}
+    (tmp_path / "ended.json").write_text(json.dumps(ended))
+    (tmp_path / "config.yaml").write_text("seed: 0")
+    run = read_run(tmp_path, "x")
+    assert run.state == "empty"
+    assert run.problems == ["nothing was logged: diverged: the loss became nan at_step 1"]
+    (tmp_path / "ended.json").unlink()
+    (tmp_path / "result.json").write_text(json.dumps({"status": "timed_out", "message": ""}))
+    assert read_run(metrics(tmp_path, GOOD), "x").problems == ["no summary.json: timed out"]
+    (tmp_path / "summary.json").write_text("{")
+    problems = read_run(tmp_path, "x").problems
+    assert len(problems) == 1 and problems[0].startswith("summary.json cannot be read")
+
+
 def test_half_a_last_line_is_what_a_kill_leaves_and_no_problem(tmp_path: Path) -> None:
     killed = read_run(metrics(tmp_path, GOOD, '{"step": 2, "val/mi'), "x")
     assert len(killed.problems) == 1 and "summary.json" in killed.problems[0]

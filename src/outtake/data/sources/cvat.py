@@ -14,7 +14,7 @@ from outtake.core.errors import DataRootError, UnreadableImageError
 from outtake.data.foreign_names import find_file, to_id, to_slashes
 from outtake.data.list_pictures import list_other_pictures
 from outtake.data.source import SPLITS, Sample
-from outtake.data.sources.polygon_source import IGNORED_NAMES, PolygonSource
+from outtake.data.sources.polygon_source import PolygonSource
 
 _DEFAULT_SUBSETS = {"default", ""}
 # Of pictures that CVAT shows beside those that are annotated.
@@ -62,8 +62,7 @@ class Cvat(PolygonSource):
             if each.find("name") is not None
         ]
         drawn = {str(e.get("label")) for image in images for e in image.element}
-        names = list(dict.fromkeys(named)) or sorted(drawn)
-        return [name for name in names if name not in IGNORED_NAMES]
+        return list(dict.fromkeys(named)) or sorted(drawn)
 
     def stored_samples(self, split: str) -> list[Sample] | None:
         """Return the images of a split."""

@@ -15,7 +15,6 @@ from outtake.data.list_pictures import walk_files
 from outtake.data.source import Sample
 from outtake.data.sources.polygon_source import (
     BACKGROUND,
-    IGNORED_NAMES,
     PolygonSource,
     read_json_file,
 )
@@ -66,7 +65,7 @@ class LabelMe(PolygonSource):
                 f"{self.root / 'train'}"
             )
         found = {str(each.get("label")) for sample in samples for each in self._records(sample)}
-        return sorted(found - IGNORED_NAMES - set(_BACKGROUND_NAMES))
+        return sorted(found - set(_BACKGROUND_NAMES))
 
     def stored_samples(self, split: str) -> list[Sample] | None:
         """Return the images of a split that have a JSON file beside them."""

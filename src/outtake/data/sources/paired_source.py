@@ -130,7 +130,7 @@ class PairedSource(ABC):
             raise MissingSplitError(
                 f"{self.name} has no split {split!r} with masks", "score another"
             )
-        return complete_pairs(pairs, lossy_masks=self.lossy_masks)
+        return complete_pairs(pairs, None, lossy_masks=self.lossy_masks)
 
 
 class FoldersSource(PairedSource):

@@ -82,14 +82,15 @@ class PolygonSource(ABC):
         self.root = check_root(root)
         self.flaws: dict[str, str] = {}
         self._val_fraction = val_fraction
-        names = self.class_names()
-        self.labels = LabelSpace.from_names((BACKGROUND, *(n for n in names if n != BACKGROUND)))
+        # No pixel can have a class that is drawn as unlabelled.
+        names = [n for n in self.class_names() if n != BACKGROUND and n not in IGNORED_NAMES]
+        self.labels = LabelSpace.from_names((BACKGROUND, *names))
         trained = None if trained_range is None else SampleRange.from_dict(trained_range)
         self.sample_range = find_range(self._first_images(), given_range, trained)
 
     @abstractmethod
     def class_names(self) -> Sequence[str]:
-        """Return the classes in their order, with or without the background."""
+        """Return the names in their order, with or without the background and those ignored."""
 
     @abstractmethod
     def stored_samples(self, split: str) -> list[Sample] | None:

@@ -32,7 +32,7 @@ def page_data(runs: Sequence[RunRecord], title: str) -> dict[str, Any]:
         for run in runs
         if run.problems
     ]
-    keys = differing_keys([run.settings for run in shown]) if shown else []
+    keys = differing_keys(known_settings(shown))
     keys = [*_noted_keys(shown), *keys]
     evaluations = _evaluation_names(shown)
     pictures, scenes = example_images(shown)
@@ -59,6 +59,11 @@ def page_data(runs: Sequence[RunRecord], title: str) -> dict[str, Any]:
         "listed": listed,
         "notes": _notes(shown),
     }
+
+
+def known_settings(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
+    """Return the settings of runs whose config could be read; the others would differ in all."""
+    return [run.settings for run in runs if run.settings]
 
 
 def _other_metrics() -> list[Metric]:

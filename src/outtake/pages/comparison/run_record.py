@@ -24,12 +24,14 @@ from outtake.pages.comparison.untrusted_files import (
     read_json_object,
     read_text_file,
 )
+from outtake.runs.run_ending import ENDING_FILE, RunEnding
 from outtake.runs.run_notes import NOTES_FILE, RunNotes
 
 OBJECTIVE = "val/miou"
 MAX_METRICS = 300
 _MAX_EVALUATIONS = 50
 _MAX_NESTING = 100
+_MAX_CHARS = 300
 _PICTURE = re.compile(r"val_epoch_(\d+)(?:_step_(\d+))?\.png")
 # The C parser is ten times as fast; both make plain containers only.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -112,14 +114,30 @@ def _classify_state(run: RunRecord) -> str:
         return "broken"
     if not run.is_drawable:
         found = any((run.path / name).exists() for name in ("config.yaml", "summary.json"))
-        run.problems.append(
-            "nothing was logged yet" if found else "no config.yaml, metrics.jsonl or summary.json"
-        )
+        ending = _find_ending(run)
+        reason = f"nothing was logged: {ending}" if ending else "nothing was logged yet"
+        run.problems.append(reason if found else "no config.yaml, metrics.jsonl or summary.json")
         return "empty"
     if not run.summary:
-        run.problems.append("no summary.json: training has not ended, or died")
+        if not (run.path / "summary.json").exists():  # else it is a problem already
+            ending = _find_ending(run) or "training has not ended, or died"
+            run.problems.append(f"no summary.json: {ending}")
         return "unfinished"
     return "finished"
+
+
+def _find_ending(run: RunRecord) -> str:
+    """Return what a run, or a trial of a sweep, left of how it ended; empty if nothing."""
+    ending = RunEnding.from_dict(read_json_object(run.path, ENDING_FILE, run.problems) or {})
+    if ending is not None:
+        return _join_words(ending.state, ending.message)
+    trial = read_json_object(run.path, "result.json", run.problems) or {}
+    return _join_words(trial.get("status"), trial.get("message"))
+
+
+def _join_words(state: Any, message: Any) -> str:
+    said = (str(state or "").replace("_", " "), str(message or ""))
+    return " ".join(": ".join(redact(word)[:_MAX_CHARS] for word in said if word).split())
 
 
 def read_settings(folder: Path, problems: list[str]) -> dict[str, Any]:

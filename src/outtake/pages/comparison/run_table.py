@@ -13,7 +13,7 @@ import yaml
 from outtake.config.schema import nearest_key
 from outtake.core.errors import ConfigError
 from outtake.pages.comparison.config_differences import differing_keys, resolve_setting
-from outtake.pages.comparison.page_data import run_row
+from outtake.pages.comparison.page_data import known_settings, run_row
 from outtake.pages.comparison.run_record import RunRecord
 
 _RESOLVER: Any = yaml.resolver.Resolver()
@@ -109,7 +109,7 @@ def run_records(runs: Sequence[RunRecord]) -> list[dict[str, Any]]:
 
 def to_csv(runs: Sequence[RunRecord]) -> str:
     """Return a table with a column for each score, each class and each setting that differs."""
-    settings = differing_keys([run.settings for run in runs]) if runs else []
+    settings = differing_keys(known_settings(runs))
     rows = []
     for run in runs:
         row = run_row(run, settings)

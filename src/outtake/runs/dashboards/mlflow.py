@@ -60,6 +60,9 @@ class MlflowDashboard:
         # They report every table that they make in a new file.
         for logger in ("mlflow", "alembic"):
             logging.getLogger(logger).setLevel(logging.WARNING)
+        # Each attempt to reach a server or a file would be a line; the last one is an error.
+        for logger in ("urllib3.connectionpool", "mlflow.store.db.utils"):
+            logging.getLogger(logger).setLevel(logging.ERROR)
         self._mlflow = mlflow
 
     def start(self) -> None:
