@@ -96,7 +96,7 @@ def test_what_has_no_effect_has_a_line(
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["groups=0"], "groups=0"),
+        (["groups=1"], "at least 2 and at most 254"),
         (["groups=255"], "groups=255"),
         (["method=seeds"], "method=seeds"),
         (["contours=dxf"], "contours=dxf"),

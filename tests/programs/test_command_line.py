@@ -12,6 +12,7 @@ import pytest
 from hydra.errors import HydraException
 from hydra.types import RunMode
 
+from outtake.config.compose import compose
 from outtake.core.errors import ConfigError
 from outtake.programs import command_line
 from outtake.programs.command_line import DEBUG_VARIABLE, explain_error, run_program
@@ -60,6 +61,32 @@ def test_names_that_are_too_long_are_said_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2 and not done.stdout and not list(tmp_path.iterdir())
     assert done.stderr.startswith("error: aaa") and done.stderr.count("\n") == 1
     assert ".mp4: File name too long" in done.stderr
+
+
+def test_a_key_that_a_given_mapping_has_too_many_is_named() -> None:
+    with pytest.raises(HydraException) as caught:
+        compose("sweep", ["sweep=optimizer", "objectives={best: {metric: val/loss}}"])
+    assert explain_error(caught.value) == (
+        "objectives.best: no such config key; did you mean objectives.miou? (A new key is added "
+        "with +objectives.best=VALUE.)"
+    )
+
+
+def test_an_option_of_a_list_that_there_is_not_is_named_with_those_that_are() -> None:
+    with pytest.raises(HydraException) as caught:
+        compose("train", ["logger=[tensorboard,mlflo]"])
+    said = explain_error(caught.value)
+    assert said.startswith("logger=mlflo: no such option; did you mean mlflow? Allowed are all, ")
+
+
+@pytest.mark.parametrize(
+    ("override", "end"),
+    [("a={b: [1, 2}", "quoted inside of it"), ("a=b c}", "quoted, as in 'a=\"b c}\"'")],
+)
+def test_a_list_or_a_mapping_is_not_advised_to_be_quoted_whole(override: str, end: str) -> None:
+    with pytest.raises(HydraException) as caught:
+        compose("sweep", ["sweep=optimizer", override])
+    assert explain_error(caught.value).endswith(end)
 
 
 SECRET = "c4n4ry-5up3r"

@@ -249,6 +249,33 @@ def test_the_exit_code_says_whether_two_runs_differ(
         call_compare(monkeypatch, "--diff", runs / "a0", runs)
 
 
+def test_settings_that_cannot_be_read_are_no_difference(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(runs / "a0", tmp_path / "torn")
+    (tmp_path / "torn" / "config.yaml").write_text("a: [")
+    (tmp_path / "torn" / "config_resolved.yaml").unlink(missing_ok=True)
+    with pytest.raises(ConfigError, match=r"--diff: the settings of .*torn cannot be comp"):
+        call_compare(monkeypatch, "--diff", runs / "a0", tmp_path / "torn")
+    page = compare_runs([runs / "a0", runs / "fast", tmp_path / "torn"], tmp_path / "page.html")
+    assert data_of(page)["settings"] == ["model.encoder_name"]
+
+
+def test_outputs_do_not_write_over_each_other_nor_over_a_run(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"^--csv and --json are both -; name two files"):
+        call_compare(monkeypatch, runs, "--csv", "-", "--json", "-")
+    with pytest.raises(ConfigError, match=r"^--csv and --output are both x; name two files"):
+        call_compare(monkeypatch, runs, "--csv", "x", "--output", "./x")
+    record = runs / "a0" / "summary.json"
+    before = record.read_bytes()
+    with pytest.raises(ConfigError, match=r"summary\.json: a record of the run .*a0, which stays"):
+        call_compare(monkeypatch, runs, "--json", record)
+    assert record.read_bytes() == before and not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "further",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from benchmarks.reliability.forked_programs import ForkedProgram
 from outtake.config.compose import CONF_DIR
+from outtake.programs import hydra_programs
 from outtake.programs.entry_points import PROGRAMS
 from outtake.programs.print_help import asks_for_help
 
@@ -54,6 +56,14 @@ def test_the_command_lists_its_programs_and_names_the_nearest(tmp_path: Path) ->
     assert outtake("--version", cwd=tmp_path).stdout == f"outtake {version('outtake')}\n"
     refused = outtake("trian", cwd=tmp_path)
     assert refused.returncode == 2 and "did you mean train?" in refused.stderr
+
+
+def test_every_program_of_hydra_ends_its_work_in_order_at_ctrl_c() -> None:
+    calls = [call for name, call in vars(hydra_programs).items() if name.startswith("call_")]
+    assert len(calls) >= len(PROGRAMS) - 2  # compare and tag are without Hydra
+    for each in calls:
+        imports, work = inspect.getsource(each.__wrapped__).split("raise_at_interrupt()\n")
+        assert "import " in imports and work.strip(), each.__name__
 
 
 def test_every_program_has_a_script_in_the_root() -> None:

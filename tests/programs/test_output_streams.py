@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 from outtake.programs.output_streams import LastingStream
 
@@ -30,6 +33,21 @@ def test_a_full_disk_ends_nothing() -> None:
         stream.write("another\n")
         stream.flush()
     assert "No space left" in said.getvalue()
+
+
+def test_no_file_takes_the_place_of_a_stream_that_was_closed(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\n"
+        "from outtake.programs.output_streams import install_lasting_streams\n"
+        "install_lasting_streams()\n"
+        "file = open('made', 'w')\n"
+        "os.write(2, b'a library says')\n"
+        "print('a line', file=sys.stderr)"
+    )
+    command = ["sh", "-c", 'exec "$0" -c "$1" <&- 2>&-', sys.executable, code]
+    done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, timeout=60)
+    assert done.returncode == 0 and not done.stdout
+    assert not (tmp_path / "made").read_bytes()
 
 
 def test_names_that_are_no_text_are_escaped() -> None:

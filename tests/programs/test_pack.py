@@ -22,14 +22,15 @@ def write_pairs(root: Path) -> None:
 
 def test_a_folder_is_packed_and_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_pairs(tmp_path / "data")
-    target = tmp_path / "shards"
-    arguments = [f"data.root={tmp_path / 'data'}", f"output={target}"]
+    target = tmp_path / "two shards"
+    arguments = [f"data.root={tmp_path / 'data'}", f"output='{target}'"]
     assert pack_data(compose("pack", arguments)) == target
     said = capsys.readouterr().out
-    assert "train: 2 samples in 1 shard," in said and "data=packed" in said
+    assert "train: 2 samples in 1 shard," in said
+    assert said.rstrip().endswith(f"""data=packed 'data.root="{target}"'""")
     pack_data(compose("pack", arguments))
     assert "1 were there" in capsys.readouterr().out
-    loader = ["data=packed", f"data.root={target}", "data.workers=0", "data.crop=[16,20]"]
+    loader = ["data=packed", f"data.root='{target}'", "data.workers=0", "data.crop=[16,20]"]
     data = build_data(compose("train", loader))
     data.setup("fit")
     assert len(data.report("train").samples) == 2

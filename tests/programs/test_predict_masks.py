@@ -149,3 +149,30 @@ def test_a_mask_is_of_the_picture_whose_output_has_its_name_and_accents_are_alik
     made = sorted(path.name for path in (tmp_path / "out/removed").iterdir())
     assert made == ["IMG.jpg", "cafe\u0301.png"]
     assert "2 of 4 pictures have no mask (as IMG.jpg.png)" in caplog.text
+
+
+@pytest.mark.parametrize("named", ["train/masks", "train/masks/s1", "train/masks/s1/x.png"])
+def test_what_is_unlabelled_in_a_project_is_not_removed(
+    pictures: Path, tmp_path: Path, named: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = tmp_path / "project"
+    mask = root / "train/masks/s1/x.png"
+    mask.parent.mkdir(parents=True)
+    labels = np.zeros((48, 64), np.uint8)
+    labels[:, 20:40], labels[:, 40:] = 1, 255
+    Image.fromarray(labels).save(mask)
+    source = pictures / "s1" if named.endswith("/s1") else pictures
+
+    def find_removed(out: str, *overrides: str) -> list[bool]:
+        remove(source, tmp_path / out, f"masks.path={root / named}", *overrides)
+        made = next((tmp_path / out / "removed").rglob("x.png"))
+        changed = (np.asarray(Image.open(made)) != 90).any(axis=2)
+        return [bool(changed[24, x]) for x in (5, 30, 60)]
+
+    assert find_removed("set") == [False, True, True]  # nothing says that it is unlabelled
+    assert "unlabelled" not in caplog.text
+    (root / "project.json").write_text("{}")
+    assert find_removed("project") == [False, True, False]
+    line = f"masks: {Path(named).name} holds the labels of project, where 255 is unlabelled"
+    assert line in caplog.text
+    assert find_removed("ids", "masks.ids=[255]") == [False, False, True]

@@ -121,9 +121,24 @@ def test_a_list_of_jobs_is_checked_as_a_whole_and_each_has_its_masks(scene, caps
     entries[1]["output"] = entries[0]["output"]
     with pytest.raises(OutputError, match=r"two jobs have the output .*a\.mkv"):
         run_list()
+    (scene / "sub").mkdir()
+    entries[1]["output"] = str(scene / "sub" / ".." / "a.mkv")
+    with pytest.raises(OutputError, match=r"two jobs have the output .*a\.mkv"):
+        run_list()
+    entries[1]["output"] = str(scene / "a.mp4")
+    with pytest.raises(OutputError, match=r"two jobs would write .*a\.report\.json; name another"):
+        run_list()
     del entries[1]["output"]
     with pytest.raises(ConfigError, match=r"list\.yaml: job 2: output=null: must be a file"):
         run_list()
+
+
+def test_a_part_between_two_frames_is_no_fault_of_the_masks(scene):
+    cv2.imwrite(str(scene / "1.png"), np.zeros((HEIGHT, WIDTH), np.uint8))
+    cv2.imwrite(str(scene / "2.png"), np.zeros((HEIGHT, WIDTH), np.uint8))
+    given = [f"masks=[{scene / '1.png'},{scene / '2.png'}]", f"output={scene / 'out.mkv'}"]
+    with pytest.raises(VideoError, match=r"read\.end=0\.51: .* has no frame there; it is 1\.600 s"):
+        run(scene, *given, "read.start=0.5", "read.end=0.51")
 
 
 @pytest.mark.parametrize("kind", ["video", "pictures"])

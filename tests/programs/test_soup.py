@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from outtake.config.compose import compose
+from outtake.config.evaluation_data import build_eval_data
 from outtake.config.load_trained import load_trained
 from outtake.core.errors import CheckpointError, ConfigError, OutputError
 from outtake.programs.soup import soup
 from outtake.programs.train import train
 from outtake.training.checkpoint_files import read_checkpoint, save_checkpoint
+from outtake.training.model_archive import write_archive
 
 BEST = Path("checkpoints") / "best.ckpt"
 
@@ -108,3 +110,24 @@ def test_what_cannot_be_averaged_is_refused_and_nothing_is_written(
     with pytest.raises(CheckpointError, match=r"different architectures \(net\.0\.weight is \(6, "):
         make_soup(f"checkpoint=[{tiny_run},{tmp_path / 'narrow.ckpt'}]", output)
     assert not (tmp_path / "out.ckpt").exists()
+
+
+def test_a_mean_of_folds_is_not_scored_on_what_one_of_them_has_learned(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    paths = []
+    for fold in (0, 1):
+        path = shift(tiny_run, tmp_path / f"fold_{fold}.ckpt", fold / 100)
+        checkpoint = read_checkpoint(path)
+        config = checkpoint["outtake"]["config"].replace("\nfolds: null", "\nfolds: 2")
+        checkpoint["outtake"]["config"] = config.replace("\nfold: null", f"\nfold: {fold}")
+        paths.append(tmp_path / f"of_fold_{fold}.ckpt")
+        save_checkpoint(checkpoint, paths[-1])
+    mean = tmp_path / "mean.ckpt"
+    make_soup(f"checkpoint=[{paths[0]},{paths[1]}]", f"output={mean}", "batchnorm=average")
+    again = tmp_path / "again.ckpt"
+    make_soup(f"checkpoint=[{mean},{paths[0]}]", f"output={again}", "batchnorm=average")
+    write_archive(tmp_path / "mean.zip", read_checkpoint(mean), {})
+    for path in (mean, again, tmp_path / "mean.zip"):
+        with pytest.raises(ConfigError, match=r"split=val: the members of this mean are of diff"):
+            build_eval_data(load_trained(path), compose("evaluate", [f"checkpoint={path}"]))

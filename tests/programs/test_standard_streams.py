@@ -67,7 +67,7 @@ def test_standard_output_has_the_result_and_nothing_else(
         assert config.output.endswith(".mkv")
         Path(config.output).write_bytes(b"result")
     out, err = capfdbinary.readouterr()
-    assert out == b"result" and b"written to" in err
+    assert out == b"result" and b"written to" in err and b"sent to standard output" in err
 
 
 def fail_to_store(*streams: object) -> None:
@@ -131,6 +131,37 @@ def test_a_terminal_gets_no_video(monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         pytest.raises(OutputError, match="output=-: standard output is a terminal"),
         streams.standard_streams(Places("in.mp4", "-")),
+    ):
+        pass
+
+
+def test_an_error_names_what_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    send(monkeypatch, b"half a clip")
+    with (
+        pytest.raises(VideoError, match=r"^standard input is truncated$"),
+        streams.standard_streams(Places("-", "x")) as config,
+    ):
+        raise VideoError(f"{config.input} is truncated")
+
+
+@pytest.mark.parametrize(("name", "places"), [("stdin", ("-", "x")), ("stdout", ("x", "-"))])
+def test_a_closed_stream_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, places: tuple[str, str]
+) -> None:
+    monkeypatch.setattr(sys, name, None)
+    with (
+        pytest.raises((VideoError, OutputError), match="put is closed; send"),
+        streams.standard_streams(Places(*places)),
+    ):
+        pass
+
+
+def test_a_clip_is_not_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    send(monkeypatch, b"")
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    with (
+        pytest.raises(VideoError, match="input=-: standard input is a terminal; send a clip"),
+        streams.standard_streams(Places("-", "x")),
     ):
         pass
 

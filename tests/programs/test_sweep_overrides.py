@@ -26,7 +26,7 @@ CHOSEN = [
     ("resume=auto", "the same command again"),
     ("reproduce=runs/a", "without a sweep"),
     ("find=lr", "give what it says to the sweep"),
-    ("debug=fast", "give what it sets, as trainer.limit_train_batches=1"),
+    ("debug=fast", r"give what it sets, as \+trainer.limit_train_batches=1"),
 ]
 
 

@@ -111,10 +111,11 @@ def test_a_resumption_that_changes_no_note_does_not_need_them(run: RunFolder) ->
     [
         ({"add": [str(n) for n in range(51)]}, "tags: 51 of them; at most 50 are kept"),
         ({"note": 2001 * "a"}, "note: 2001 characters; at most 2000 are kept"),
+        ({"add": ["good", " "]}, "tags: one of them is empty; give each a word"),
         ({"add": [2001 * "a"]}, "tag: 2001 characters; at most 2000 are kept"),
     ],
 )
-def test_more_than_is_read_again_is_refused(
+def test_what_is_not_read_again_is_refused(
     run: RunFolder, change: dict[str, object], message: str
 ) -> None:
     before = run.read_notes()

@@ -45,23 +45,24 @@ class Trainings:
 
 
 def test_folds_are_runs_with_one_table_and_one_ensemble(tmp_path: Path, capsys) -> None:
-    folder = tmp_path / "cv"
+    folder = tmp_path / "c v"
     mean = train(compose("train", FOLDS), folder, FOLDS)
     record = json.loads((folder / "folds.json").read_text())
     scores = [run["best"]["val/miou"] for run in record["runs"]]
     assert mean == pytest.approx(sum(scores) / 2) == record["mean"]["val/miou"]
-    assert "2 folds" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "2 folds" in said and f"""ensemble: 'checkpoint="{folder}"'""" in said
     held_out = []
     for run in record["runs"]:
         data = json.loads((folder / run["run"] / "data.json").read_text())["splits"]
         assert not data["train"]["files"].keys() & data["val"]["files"].keys()
         held_out += data["val"]["files"]
-        assert json.loads((folder / run["run"] / "notes.json").read_text())["group"] == "cv"
+        assert json.loads((folder / run["run"] / "notes.json").read_text())["group"] == "c v"
     assert len(held_out) == len(set(held_out)) == 5 * 4
     options = ["device=cpu", "report=false", f"output={tmp_path / 'scores'}"]
     with pytest.raises(ConfigError, match="different folds"):
-        evaluate(compose("evaluate", [f"checkpoint={folder}", *options]))
-    path = evaluate(compose("evaluate", [f"checkpoint={folder}", "split=test", *options]))
+        evaluate(compose("evaluate", [f"checkpoint='{folder}'", *options]))
+    path = evaluate(compose("evaluate", [f"checkpoint='{folder}'", "split=test", *options]))
     assert len(json.loads(path.read_text())["members"]) == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,7 +12,7 @@ from omegaconf import OmegaConf
 
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError
-from outtake.programs.trainer_setup import make_trainer, warn_of_limits
+from outtake.programs.trainer_setup import make_trainer, warn_of_hidden_values, warn_of_limits
 from outtake.runs.run_folder import RunFolder
 
 DATA = cast("Any", SimpleNamespace(train_dataloader=lambda: range(10)))
@@ -73,3 +74,11 @@ def test_an_average_of_lightning_needs_a_precision_that_it_keeps(
     else:
         with pytest.raises(ConfigError, match=r"EMAWeightAveraging rounds .* callbacks=ema"):
             make_trainer(cfg, folder)
+
+
+def test_what_was_hidden_in_a_config_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    tree = {"logger": {"mlflow": {"uri": "http://<redacted>@host"}}, "seed": 1, "api_key": None}
+    with caplog.at_level(logging.WARNING, "outtake"):
+        warn_of_hidden_values(tree)
+    (said,) = caplog.messages
+    assert said.startswith("logger.mlflow.uri holds <redacted>") and "give it again" in said

@@ -11,11 +11,13 @@ import subprocess
 import sys
 from http.client import HTTPConnection
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from outtake.config.compose import CONF_DIR, compose
 from outtake.core.errors import ConfigError
+from outtake.programs.local_server import say_address
 from outtake.programs.watch import watch
 from tests.pages.live.test_live_runs import write_run
 
@@ -82,3 +84,11 @@ def test_a_missing_package_names_the_extra(
 def test_wrong_options_are_refused(override: str) -> None:
     with pytest.raises(ConfigError, match=override.partition("=")[0]):
         watch(compose("watch", [override]))
+
+
+def test_the_line_with_the_address_is_written_in_one_piece(monkeypatch) -> None:
+    written: list[str] = []
+    output = SimpleNamespace(write=written.append, flush=lambda: None)
+    monkeypatch.setattr(sys, "stdout", output)
+    say_address("watching runs")
+    assert written[0] == "watching runs\n"

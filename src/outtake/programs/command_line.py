@@ -24,12 +24,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from outtake.config.compose import CONF_DIR, default_values
-from outtake.config.group_overrides import settle_group_overrides
+from outtake.config.group_overrides import list_options, settle_group_overrides
 from outtake.config.plain_arguments import ArgumentRules, spell_out
 from outtake.config.schema import nearest_key
 from outtake.core.errors import OuttakeError, Terminated
 from outtake.core.override_text import quote_override
-from outtake.core.redact import redact
+from outtake.core.redact import redact, redact_tree
+from outtake.core.signals import exit_at_interrupt
 from outtake.core.trees import flatten
 from outtake.programs.output_streams import install_lasting_streams
 from outtake.programs.print_help import asks_for_help, print_help
@@ -62,7 +63,7 @@ def run_program(main: Callable[[], Any], rules: ArgumentRules | None = None) -> 
     With ``OUTTAKE_DEBUG=1`` the traceback comes first.
 
     Args:
-        main: The function.
+        main: The function. One of Hydra calls ``raise_at_interrupt`` where its work begins.
         rules: How its arguments are written for Hydra; None for a program that reads its own.
     """
     # Hydra would print its own errors over many lines and exit with 1.
@@ -71,12 +72,15 @@ def run_program(main: Callable[[], Any], rules: ArgumentRules | None = None) -> 
     install_lasting_streams()
     _set_up_logging()
     try:
-        if rules is not None:
-            sys.argv[1:] = settle_group_overrides(spell_out(sys.argv[1:], rules), CONF_DIR)
-            if asks_for_help(sys.argv[1:]):
-                print_help(rules.config, sys.argv[1:])
-                return
-        main()
+        if rules is None:
+            main()
+            return
+        sys.argv[1:] = settle_group_overrides(spell_out(sys.argv[1:], rules), CONF_DIR)
+        if asks_for_help(sys.argv[1:]):
+            print_help(rules.config, sys.argv[1:])
+            return
+        with exit_at_interrupt():
+            main()
     except BrokenPipeError:
         raise
     except (OuttakeError, HydraException, OmegaConfBaseException, OSError) as error:
@@ -91,7 +95,8 @@ def run_program(main: Callable[[], Any], rules: ArgumentRules | None = None) -> 
         print("; ".join([what, *map(str, interrupt.args)]), file=sys.stderr)
         if any(each.name.startswith("outtake-") for each in threading.enumerate()):
             # A stage does not stop: the interpreter cannot end in order around it.
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
             os._exit(code)
         sys.exit(code)
 
@@ -137,7 +142,7 @@ def exit_at_errors() -> Iterator[None]:
     """
     try:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
-            _redact_file(Path(HydraConfig.get().sweep.dir) / "multirun.yaml")
+            _redact_multirun(Path(HydraConfig.get().sweep.dir) / "multirun.yaml")
         yield
     except BrokenPipeError:
         raise
@@ -150,11 +155,17 @@ def exit_at_errors() -> Iterator[None]:
         sys.exit(UNFORESEEN_ERROR_EXIT_CODE)
 
 
-def _redact_file(record: Path) -> None:
+def _redact_multirun(record: Path) -> None:
+    import yaml
+
     from outtake.core.files import replace_text
 
-    if record.is_file():
-        replace_text(record, redact(record.read_text()))
+    if not record.is_file():
+        return
+    tree = redact_tree(yaml.safe_load(record.read_text()))
+    # All overrides in one text, in which none could be told from the next.
+    tree["hydra"]["job"]["override_dirname"] = ",".join(tree["hydra"]["overrides"]["task"])
+    replace_text(record, yaml.safe_dump(tree, sort_keys=False))
 
 
 @contextmanager
@@ -197,10 +208,13 @@ def explain_error(error: BaseException) -> str:
         return _explain_system_error(error)
     override = getattr(error, "override", None)
     if override is not None:
-        return (
+        said = (
             f"{override}: cannot be read as KEY=VALUE or GROUP=OPTION; brackets must be closed, "
-            f"and a text with spaces, commas or brackets quoted, as in {quote_override(override)}"
+            "and a text with spaces, commas or brackets quoted"
         )
+        # A list or a mapping in quotes would be a text.
+        whole = override.partition("=")[2].startswith(("[", "{"))
+        return f"{said} inside of it" if whole else f"{said}, as in {quote_override(override)}"
     text = " ".join(str(error).split())
     choices = re.search(
         r"Could not find '([^']+)' Available options in '([^']+)': (.*?)(?: Config search.*)?$",
@@ -208,19 +222,23 @@ def explain_error(error: BaseException) -> str:
     )
     if choices:
         return _explain_option(*choices.groups())
+    in_list = re.search(r"Could not load '(\w+)/([^']+)'", text)
+    if in_list and (CONF_DIR / in_list[1]).is_dir():
+        options = " ".join(list_options(CONF_DIR / in_list[1]))
+        return _explain_option(in_list[2], in_list[1], options)
     merged = re.match(r"Error merging override ([^=]+)=(.*)$", text)
     if merged:
         return _explain_container(*merged.groups())
     unknown = re.match(r"Could not override '([^']+)'\.", text)
     if unknown:
-        near = nearest_key(unknown[1], _known_keys(error))
-        if near == unknown[1]:
+        # Of a mapping that is given whole, the key in it that there is not.
+        inner = re.search(r"full_key: (\S+)", str(error.__cause__))
+        key = inner[1] if inner and inner[1].startswith(f"{unknown[1]}.") else unknown[1]
+        near = nearest_key(key, _known_keys(error))
+        if near == key:
             return f"{near}: this program has no such group; --help lists what it has"
         advice = f"did you mean {near}?" if near else "--cfg job shows all keys."
-        return (
-            f"{unknown[1]}: no such config key; {advice} (A new key is added "
-            f"with +{unknown[1]}=VALUE.)"
-        )
+        return f"{key}: no such config key; {advice} (A new key is added with +{key}=VALUE.)"
     absent = re.match(r"Could not delete '([^']+)'\. No match in the defaults list", text)
     if absent:
         return f"{absent[1]}: this program has no such group; --help lists what it has"

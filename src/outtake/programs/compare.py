@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from pathlib import Path
 from outtake.core.errors import ConfigError
 from outtake.core.files import check_folder, finite, replace_text
 from outtake.core.printable_text import list_some, to_printable
-from outtake.pages.comparison.find_runs import find_runs
+from outtake.pages.comparison.find_runs import find_runs, is_run
 from outtake.pages.comparison.page_data import page_data
 from outtake.pages.comparison.run_record import RunRecord, read_run
 from outtake.pages.comparison.run_table import (
@@ -31,6 +32,7 @@ STANDARD_OUTPUT = "-"
 DIFFERENT_EXIT_CODE = 1
 SHOWN_RUNS, ALL_RUNS = RunFilter(), RunFilter(hidden=True)
 _MAX_NAMED = 3
+_RECORD_SUFFIXES = (".yaml", ".json", ".jsonl")
 
 log = logging.getLogger(__name__)
 
@@ -122,12 +124,18 @@ def print_difference(paths: Sequence[Path]) -> bool:
     """Print in what two runs differ, and return whether they do.
 
     Raises:
-        ConfigError: One of them is no run.
+        ConfigError: One of them is no run, or its settings cannot be read.
     """
     pair = [read_runs([path], ALL_RUNS) for path in paths]
     for path, runs in zip(paths, pair, strict=True):
         if len(runs) != 1:
             raise ConfigError(f"--diff: {path} holds {len(runs)} runs; give two run folders")
+    for run in [run for runs in pair for run in runs if not run.settings]:
+        why = "; ".join(run.problems) or "no config.yaml"
+        raise ConfigError(
+            to_printable(f"--diff: the settings of {run.path} cannot be compared: {why}")
+            + "; restore its config.yaml from a copy, or compare the scores on a page"
+        )
     lines = describe_difference(*(run for runs in pair for run in runs))
     for line in lines:
         print(to_printable(line))
@@ -158,6 +166,28 @@ def _print_summary(runs: Sequence[RunRecord], output: Path) -> None:
         f"{finished} finished and {unfinished} unfinished runs in {output} "
         f"({output.stat().st_size / 1e6:.1f} MB)"
     )
+
+
+def check_outputs(given: argparse.Namespace) -> None:
+    """Refuse files that would write over each other, or over what a run recorded.
+
+    Raises:
+        ConfigError: There are such files.
+    """
+    named: dict[str, str] = {}
+    for key in ("csv", "json", "output"):
+        target = getattr(given, key)
+        if target is None:
+            continue
+        place = target.expanduser()
+        other = named.setdefault(os.path.realpath(place), key)
+        if other != key:
+            raise ConfigError(f"--{other} and --{key} are both {target}; name two files")
+        if place.suffix in _RECORD_SUFFIXES and place.is_file() and is_run(place.parent):
+            raise ConfigError(
+                f"--{key} {target}: a record of the run {place.parent}, which stays; name another "
+                "file"
+            )
 
 
 def _refuse_beside_diff(given: argparse.Namespace) -> None:
@@ -206,6 +236,7 @@ def main() -> None:
         sys.exit(DIFFERENT_EXIT_CODE if print_difference(given.diff) else 0)
     if not given.runs:
         raise ConfigError("no run folder is named, as in runs/*")
+    check_outputs(given)
     chosen = RunFilter(tuple(given.tag), given.group, parse_conditions(given.where), given.all)
     if given.csv or given.json:
         write_tables(read_runs(given.runs, chosen), given.csv, given.json)

@@ -58,14 +58,17 @@ from outtake.video.write.video_writer import open_writer
 
 EXPERIMENT_OVERRIDE = "experiment=demo"
 REMOVED_CLASS = "car"
-# The cars cast shadows, which are found and go too; people and balls move about, and more samples
-# outvote what passes through the picture.
+# The cars cast shadows, which are found and go too. People and balls move about: they are no
+# background, what a car hides of them is carried through the hole, and more samples outvote what
+# else passes through the picture.
 REMOVAL_OVERRIDES = (
     f"remove=[{REMOVED_CLASS}]",
     "mask.dilate=0.03",
+    "mask.foreground=[person,ball]",
     "mask.shadows=true",
     "remover.samples=15",
     "remover.tolerance=3",
+    "remover.moving=true",
 )
 VIDEO_FRAMES = 96
 VIDEO_SIZE = (320, 480)  # height, width

@@ -7,33 +7,37 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 
-from outtake.config.schema import explain_unknown_key
-from outtake.core.errors import ConfigError
-from outtake.programs.command_line import (
-    TRAIN_PATHS,
-    argument_rules,
-    exit_with_error,
-    run_program,
-)
-from outtake.programs.hydra_programs import (
-    NO_MULTIRUN,
-    TRIAL_OVERRIDES,
-    call_cluster,
-    call_evaluate,
-    call_export,
-    call_infer_video,
-    call_pack,
-    call_predict,
-    call_preview,
-    call_soup,
-    call_stitch,
-    call_studio,
-    call_suggest,
-    call_sweep,
-    call_train,
-    call_verify,
-    call_watch,
-)
+from outtake.core.signals import exit_at_interrupt
+
+with exit_at_interrupt():
+    # These take long.
+    from outtake.config.schema import explain_unknown_key
+    from outtake.core.errors import ConfigError
+    from outtake.programs.command_line import (
+        TRAIN_PATHS,
+        argument_rules,
+        exit_with_error,
+        run_program,
+    )
+    from outtake.programs.hydra_programs import (
+        NO_MULTIRUN,
+        TRIAL_OVERRIDES,
+        call_cluster,
+        call_evaluate,
+        call_export,
+        call_infer_video,
+        call_pack,
+        call_predict,
+        call_preview,
+        call_soup,
+        call_stitch,
+        call_studio,
+        call_suggest,
+        call_sweep,
+        call_train,
+        call_verify,
+        call_watch,
+    )
 
 
 def run_train() -> None:
@@ -115,14 +119,16 @@ def _call_single_sweep() -> None:
 
 def run_compare() -> None:
     """Compare runs on one page: ``outtake compare runs/*``."""
-    from outtake.programs.compare import main as compare
+    with exit_at_interrupt():
+        from outtake.programs.compare import main as compare
 
     run_program(compare)
 
 
 def run_tag() -> None:
     """Note something on runs: ``outtake tag runs/NAME --add baseline --note TEXT``."""
-    from outtake.programs.tag import main as tag
+    with exit_at_interrupt():
+        from outtake.programs.tag import main as tag
 
     run_program(tag)
 

@@ -1,6 +1,7 @@
 """Hydra's part of the programs: compose the config, and call the function of that name with it.
 
-What a program needs is imported when it runs, so that ``--help`` and completion stay fast.
+What a program needs is imported when it runs, so that ``--help`` and completion stay fast. Until
+then nothing is begun, and Ctrl-C ends the process at once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from omegaconf import DictConfig
 
 from outtake.config.compose import CONF_DIR
 from outtake.core.errors import ConfigError
+from outtake.core.signals import raise_at_interrupt
 from outtake.programs.command_line import exit_at_errors, exit_with_error, hydra_run_dir
 
 _CONF = str(CONF_DIR)
@@ -31,6 +33,7 @@ def call_train(cfg: DictConfig) -> float:
         from outtake.programs.train import train
         from outtake.training.distributed.launch_environment import check_multirun_devices
 
+        raise_at_interrupt()
         if cfg.get("find"):
             from outtake.programs.find_settings import find_settings
 
@@ -49,6 +52,7 @@ def call_evaluate(cfg: DictConfig) -> None:
     with exit_at_errors():
         from outtake.programs.evaluate import evaluate
 
+        raise_at_interrupt()
         evaluate(cfg)
 
 
@@ -62,6 +66,7 @@ def call_infer_video(cfg: DictConfig) -> None:
         check_inputs(cfg)
         from outtake.programs.infer_video import infer_video
 
+        raise_at_interrupt()
         infer_video(cfg)
 
 
@@ -71,6 +76,7 @@ def call_stitch(cfg: DictConfig) -> None:
     with exit_at_errors():
         from outtake.programs.stitch import stitch
 
+        raise_at_interrupt()
         stitch(cfg)
 
 
@@ -80,6 +86,7 @@ def call_suggest(cfg: DictConfig) -> None:
     with exit_at_errors():
         from outtake.programs.suggest import suggest
 
+        raise_at_interrupt()
         suggest(cfg)
 
 
@@ -92,6 +99,7 @@ def call_predict(cfg: DictConfig) -> None:
         check_inputs(cfg)
         from outtake.programs.predict import predict
 
+        raise_at_interrupt()
         predict(cfg)
 
 
@@ -101,6 +109,7 @@ def call_cluster(cfg: DictConfig) -> None:
     with exit_at_errors():
         from outtake.programs.cluster import cluster
 
+        raise_at_interrupt()
         cluster(cfg)
 
 
@@ -111,6 +120,7 @@ def call_sweep(cfg: DictConfig) -> None:
         from outtake.programs.sweep import run_sweep
         from outtake.programs.trial_overrides import read_trial_words
 
+        raise_at_interrupt()
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             # Raised, Hydra would print all overrides: the address of a storage may be among them.
             exit_with_error(ConfigError(NO_MULTIRUN))
@@ -126,6 +136,7 @@ def call_export(cfg: DictConfig) -> None:
     with exit_at_errors():
         from outtake.programs.export import export
 
+        raise_at_interrupt()
         export(cfg)
 
 
@@ -135,6 +146,7 @@ def call_soup(cfg: DictConfig) -> None:
     with exit_at_errors():
         from outtake.programs.soup import soup
 
+        raise_at_interrupt()
         soup(cfg)
 
 
@@ -144,6 +156,7 @@ def call_verify(cfg: DictConfig) -> None:
     with exit_at_errors():
         from outtake.programs.verify import verify
 
+        raise_at_interrupt()
         if not verify(cfg):
             sys.exit(DEFECTS_EXIT_CODE)
 
@@ -154,6 +167,7 @@ def call_pack(cfg: DictConfig) -> None:
     with exit_at_errors():
         from outtake.programs.pack import pack_data
 
+        raise_at_interrupt()
         pack_data(cfg)
 
 
@@ -163,6 +177,7 @@ def call_preview(cfg: DictConfig) -> None:
     with exit_at_errors():
         from outtake.programs.preview import preview
 
+        raise_at_interrupt()
         preview(cfg)
 
 
@@ -172,6 +187,7 @@ def call_watch(cfg: DictConfig) -> None:
     with exit_at_errors():
         from outtake.programs.watch import watch
 
+        raise_at_interrupt()
         watch(cfg)
 
 
@@ -181,4 +197,5 @@ def call_studio(cfg: DictConfig) -> None:
     with exit_at_errors():
         from outtake.programs.studio import studio
 
+        raise_at_interrupt()
         studio(cfg)

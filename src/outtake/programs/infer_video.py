@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -72,9 +73,7 @@ def infer_video(cfg: DictConfig) -> list[Path]:
             return _remove(_check(config), to_stream=configs[0].output == STANDARD)
     checked = [_check(config, of_list=True) for config in configs]
     targets = [target for clips in checked for target in clips.targets]
-    double = next((target for target in targets if targets.count(target) > 1), None)
-    if double is not None:
-        raise OutputError(f"two jobs have the output {double}; name another for one of them")
+    _refuse_shared_files(checked)
     for target, clips in product(targets, checked):
         for source in clips.sources:
             check_not_an_input(target, source, input_paths(clips.config, clips.remover))
@@ -87,6 +86,23 @@ def infer_video(cfg: DictConfig) -> list[Path]:
             failed.append((clips.targets[0], error))
     _raise_failed(failed, len(checked))
     return targets
+
+
+def _refuse_shared_files(checked: Sequence[CheckedClips]) -> None:
+    """Refuse jobs of a list that would write one file, however its name is written.
+
+    Raises:
+        OutputError: One would replace what another has made.
+    """
+    seen: set[str] = set()
+    for clips, target in ((one, target) for one in checked for target in one.targets):
+        preview = clips.config.asks_preview
+        for path in files_of_preview(target) if preview else (target, report_path(target)):
+            place = os.path.realpath(path)
+            if place in seen:
+                what = "have the output" if path == target else "would write"
+                raise OutputError(f"two jobs {what} {path}; name another output for one of them")
+            seen.add(place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +201,7 @@ def _make(job: Job, config: InferVideoConfig, parts: PipelineParts, to_stream: b
         return
     record = run_job(job, choose_runner(config), report_entries(parts, asdict(config)))
     print(format_summary(record))
-    if to_stream:
-        print("sent to standard output; the report is not kept: a stream has no file beside it")
-    else:
+    if not to_stream:  # what is sent is said once it is
         print(f"written to {job.target}, report in {report_path(job.target)}")
 
 

@@ -60,6 +60,15 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def say_address(line: str) -> None:
+    """Print where a page is served: a whole line, at once, also where the output is a pipe.
+
+    ``print`` would write the end of the line by itself where output is not buffered, and who waits
+    for the address may send a signal between the two.
+    """
+    print(f"{line}\n", end="", flush=True)
+
+
 def serve(app: ASGIApp, listener: socket.socket) -> None:
     """Answer requests until Ctrl-C or SIGTERM.
 

@@ -57,11 +57,29 @@ class LastingStream:
         return getattr(self._stream, name)
 
 
+def _occupy_closed_streams() -> None:
+    """Give the numbers of streams that were closed before the program began to no other file.
+
+    What libraries print would be written into one that was opened later.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free, which child processes have too.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
 def install_lasting_streams() -> None:
-    """Let no print or progress bar of this process end it."""
-    # A stream that was closed before the program began is None.
-    if sys.stderr is not None and not isinstance(sys.stderr, LastingStream):
-        sys.stderr = cast(TextIO, LastingStream(sys.stderr))
+    """Let no print or progress bar of this process end it, nor any of a library spoil a file."""
+    _occupy_closed_streams()
+    # A stream that was closed before the program began is None, and print() would take standard
+    # output for standard error.
+    if not isinstance(sys.stderr, LastingStream):
+        stream = sys.stderr
+        if stream is None:
+            stream = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+        sys.stderr = cast(TextIO, LastingStream(stream))
     if sys.stdout is not None and not isinstance(sys.stdout, LastingStream):
         # Whoever reads the first lines of a help text alone misses nothing.
         report_to = None if _HELP_OPTIONS.intersection(sys.argv) else cast(TextIO, sys.stderr)

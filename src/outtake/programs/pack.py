@@ -10,6 +10,8 @@ from outtake.config.instantiate import check_targets, instantiate
 from outtake.config.program_options import PackOptions, read_options
 from outtake.core.errors import ConfigError
 from outtake.core.files import check_folder
+from outtake.core.override_text import format_override
+from outtake.core.printable_text import to_printable
 from outtake.data.pack_shards import PackedSplit, pack
 from outtake.data.source import SegmentationSource
 from outtake.programs.library_warnings import quiet_libraries
@@ -46,7 +48,8 @@ def pack_data(cfg: DictConfig) -> Path:
         print(f"ended: the finished shards stay in {options.output}; the same command resumes")
         raise
     print("\n".join(describe_splits(done)))
-    print(f"written to {options.output}; train on it with data=packed data.root={options.output}")
+    place = format_override("data.root", options.output)
+    print(to_printable(f"written to {options.output}; train on it with data=packed {place}"))
     return options.output
 
 

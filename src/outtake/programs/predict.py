@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from outtake.config.compose import list_changed
 from outtake.config.instantiate import instantiate
 from outtake.config.predict_schema import PredictConfig, made_with
-from outtake.config.shared_schema import FILL_OPTIONS
+from outtake.config.shared_schema import FILL_OPTIONS, list_names
 from outtake.core.errors import ConfigError, OutputError, UnreadableImageError
 from outtake.core.files import check_folder, sha256_of_file
 from outtake.core.progress import progress_bar
@@ -36,7 +36,7 @@ from outtake.pictures.predict_pictures import (
 from outtake.pictures.prediction_record import PredictionRecord, describe_notes
 from outtake.pictures.remove_from_picture import PictureRemoval
 from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
-from outtake.pipeline.setup import class_names, finish_fill
+from outtake.pipeline.setup import finish_fill
 from outtake.programs.predict_inputs import read_config
 from outtake.removal.protocol import Remover
 
@@ -213,8 +213,8 @@ def _load(config: PredictConfig, remover: Remover | None) -> tuple[Predictor, Ma
         return predictor, None
     policy = MaskPolicy.from_names(
         predictor.label_space,
-        remove=class_names(config.remove),
-        keep_only=class_names(config.keep_only),
+        remove=list_names(config.remove),
+        keep_only=list_names(config.keep_only),
         vote=0,
         **config.mask.policy_options(),
     )

@@ -64,7 +64,9 @@ def soup(cfg: DictConfig) -> Path:
         **found,
     }
     checkpoint = {
-        "outtake": read_checkpoint_or_archive(members[0].path)["outtake"],
+        "outtake": read_checkpoint_or_archive(members[0].path)["outtake"]
+        # Its config is that of the first, and others may have learned from the first one's val.
+        | {"divisions": list(dict.fromkeys(d for place in kept for d in members[place].divisions))},
         "epoch": members[0].epoch,
         "state_dict": {name: tensor.cpu() for name, tensor in task.state_dict().items()},
         "soup": record,

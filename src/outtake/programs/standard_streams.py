@@ -34,9 +34,9 @@ def standard_streams(config: InferVideoConfig) -> Iterator[InferVideoConfig]:
     whatever else is printed goes to standard error.
 
     Raises:
-        VideoError: There is nothing on standard input.
-        OutputError: Standard output is a terminal, or nobody reads it to its end; or standard input
-            cannot be stored.
+        VideoError: There is nothing on standard input, which may be a terminal or closed.
+        OutputError: Standard output is a terminal or closed, or nobody reads it to its end; or
+            standard input cannot be stored.
     """
     if STANDARD not in (config.input, config.output):
         yield config
@@ -44,10 +44,12 @@ def standard_streams(config: InferVideoConfig) -> Iterator[InferVideoConfig]:
     with ExitStack() as files:
         folder = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="outtake-")))
         if config.output == STANDARD:
-            _refuse_terminal()
+            _check_standard_output()
             target = files.enter_context(_take_standard_output())
         if config.input == STANDARD:
-            config = replace(config, input=str(_store_standard_input(folder)))
+            stored = _store_standard_input(folder)
+            files.enter_context(_name_standard_input(stored))
+            config = replace(config, input=str(stored))
         if config.output != STANDARD:
             yield config
             return
@@ -60,12 +62,18 @@ def standard_streams(config: InferVideoConfig) -> Iterator[InferVideoConfig]:
             raise _send_partial(error, folder / "output.partial.mkv", target) from error
         with made.open("rb") as file:
             _copy(file, target)
+        print(
+            "sent to standard output; the report is not kept: a stream has no file beside it",
+            file=sys.stderr,
+        )
 
 
-def _refuse_terminal() -> None:
-    if os.isatty(1):
+def _check_standard_output() -> None:
+    # A stream that was closed before the program began is None.
+    state = "closed" if sys.stdout is None else "a terminal" if os.isatty(1) else None
+    if state is not None:
         raise OutputError(
-            "output=-: standard output is a terminal; send it to a file or a program, as in "
+            f"output=-: standard output is {state}; send it to a file or a program, as in "
             "output=- > out.mkv"
         )
 
@@ -88,6 +96,9 @@ def _take_standard_output() -> Iterator[BinaryIO]:
 
 
 def _store_standard_input(folder: Path) -> Path:
+    state = "closed" if sys.stdin is None else "a terminal" if sys.stdin.isatty() else None
+    if state is not None:
+        raise VideoError(f"input=-: standard input is {state}; send a clip there, as in < in.mp4")
     path = folder / "input"
     try:
         with path.open("wb") as file:
@@ -104,6 +115,16 @@ def _store_standard_input(folder: Path) -> Path:
         raise VideoError("input=-: standard input is empty; send a clip there, as in < in.mp4")
     log.info("standard input: %.1f MB are stored in %s until the end", size / 1e6, folder)
     return path
+
+
+@contextmanager
+def _name_standard_input(stored: Path) -> Iterator[None]:
+    """Name what a user has sent, where an error names the file that it is stored in."""
+    try:
+        yield
+    except OuttakeError as error:
+        told = (str(arg).replace(str(stored), "standard input") for arg in error.args)
+        raise type(error)(*told) from error
 
 
 def _send_partial(

@@ -16,13 +16,14 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from outtake.config.compose import CONF_DIR, program_command
+from outtake.config.experiment_file import list_hidden_keys
 from outtake.config.group_overrides import settle_group_overrides
 from outtake.config.instantiate import unresolved_config
 from outtake.config.program_options import SweepOptions, read_options
 from outtake.core.cpu import usable_processors
 from outtake.core.errors import ConfigError, OutputError, Terminated
 from outtake.core.files import replace_text
-from outtake.core.redact import redact, redact_tree
+from outtake.core.redact import redact_overrides, redact_tree
 from outtake.programs.command_line import TERMINATED_EXIT_CODE
 
 try:
@@ -34,11 +35,16 @@ try:
     from outtake.sweeps.driver_lock import acquire_lock
     from outtake.sweeps.gpu_assignment import assign_gpus
     from outtake.sweeps.progress import SweepProgress
-    from outtake.sweeps.result import terminal_table, write_report, write_winners
+    from outtake.sweeps.result import command_of_winner, terminal_table, write_report, write_winners
     from outtake.sweeps.search_space import Parameter, parse_space
     from outtake.sweeps.storage import hide_storage_address, storage_address
     from outtake.sweeps.study import SweepStudy
-    from outtake.sweeps.sweep_config import SweepConfig, make_objectives, write_wandb_sweep
+    from outtake.sweeps.sweep_config import (
+        TRAIN_COMMAND,
+        SweepConfig,
+        make_objectives,
+        write_wandb_sweep,
+    )
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("optuna", "psutil"):
         raise
@@ -115,9 +121,10 @@ def _drive(sweep: SweepConfig, cfg: DictConfig) -> None:
     Console().print(terminal_table(sweep, study))
     print(f"plots: {sweep.folder / 'report.html'}")
     best_file = write_winners(sweep, study)
-    print(f"best: {best_file}; train it again with:")
-    place = shlex.quote(str(sweep.folder))
-    print(f"  {program_command('train')} --config-dir {place} experiment=best")
+    print(f"best: {best_file}; {'train' if sweep.is_of_train else 'run'} it again with:")
+    hidden = list_hidden_keys(sweep.fixed) if sweep.is_of_train else []
+    secrets = "".join(f" {key}=SECRET" for key in hidden)
+    print(f"  {command_of_winner(sweep, study.best_trials()[0], 'best')}{secrets}")
 
 
 def make_sweep_config(
@@ -147,7 +154,7 @@ def make_sweep_config(
         parameters=parameters,
         objectives=make_objectives(options.objectives),
         fixed=fixed,
-        command=options.command or [sys.executable, "-m", "outtake.programs", "train"],
+        command=options.command or list(TRAIN_COMMAND),
         n_trials=options.n_trials,
         n_jobs=options.n_jobs,
         retries=options.retries,
@@ -181,7 +188,7 @@ def _resume_command(arguments: Sequence[str], trial_overrides: Sequence[str]) ->
     ]
     dashes = ["--"] if trial_overrides else []
     program = shlex.split(program_command("sweep"))
-    return redact(shlex.join([*program, *words, *dashes, *trial_overrides]))
+    return shlex.join([*program, *redact_overrides([*words, *dashes, *trial_overrides])])
 
 
 def check_overrides(sweep: SweepConfig) -> None:

@@ -42,6 +42,7 @@ from outtake.programs.trainer_setup import (
     check_validation_interval,
     explain_time_limit,
     make_trainer,
+    warn_of_hidden_values,
     warn_of_limits,
 )
 from outtake.programs.training_interruption import (
@@ -117,6 +118,8 @@ def train(
         cfg = _load_begun_config(cfg, resumed, overrides)
     tree = resolve_config(cfg)
     check_targets(tree)
+    if LAUNCHED_RANKS not in os.environ:
+        warn_of_hidden_values(tree)
     options = parse(TrainOptions, tree)
     if options.init_from and resumed is None:
         find_initial_files(options.init_from)
@@ -162,7 +165,7 @@ def _train_in_process(
     try:
         last = latest_valid(folder.resume_checkpoints()) if resume else None
         if last is not None:
-            check_epoch_kept(cfg, folder.path, last)
+            check_epoch_kept(cfg, folder.path, last, len(data.report("train").samples))
             task.resumption = read_resumption(last)
             check_length(trainer, task.resumption, folder)
         if trainer.is_global_zero:

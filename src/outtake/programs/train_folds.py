@@ -19,6 +19,7 @@ from outtake.config.resume_config import check_same_settings
 from outtake.core.errors import ConfigError, OutputError, RecordError
 from outtake.core.files import write_json
 from outtake.core.json_files import read_json_object
+from outtake.core.override_text import format_override
 from outtake.evaluation.metrics import split_metrics
 from outtake.programs.trainer_setup import OBJECTIVE
 from outtake.programs.training_records import describe_data
@@ -68,7 +69,7 @@ def train_folds(
         record = {key: cfg[key] for key in _KEPT_KEYS} | {"runs": runs, **_summarize(runs)}
         write_json(folder / FOLDS_FILE, record)
     print_folds(record, Console(), str(cfg.objective))
-    print(f"the folds are one ensemble: checkpoint={folder}")
+    print(f"the folds are one ensemble: {format_override('checkpoint', folder)}")
     return float(record["mean"].get(str(cfg.objective), 0.0))
 
 

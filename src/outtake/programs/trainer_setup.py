@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
@@ -12,6 +13,8 @@ from pytorch_lightning.callbacks import ModelCheckpoint, Timer, WeightAveraging
 
 from outtake.config.instantiate import instantiate, resolve_config, select_entries
 from outtake.core.errors import ConfigError
+from outtake.core.redact import HIDDEN
+from outtake.core.trees import flatten
 from outtake.core.validate import check_number
 from outtake.data.datamodule import DataModule
 from outtake.programs.trial_steps import limit_batches
@@ -175,6 +178,13 @@ def check_validation_interval(trainer: Trainer, data: DataModule) -> None:
             f"trainer.val_check_interval={every}: an epoch has {batches} batches; set at most so "
             "many, or trainer.check_val_every_n_epoch=null to count on over epochs"
         )
+
+
+def warn_of_hidden_values(tree: Mapping[str, Any]) -> None:
+    """Name what an earlier config held as a secret, which was hidden when it was written."""
+    for key, value in flatten(tree).items():
+        if HIDDEN in str(value):
+            log.warning("%s holds %s, a secret that was hidden; give it again", key, HIDDEN)
 
 
 def warn_of_limits(trainer: Trainer, data: DataModule, cfg: DictConfig) -> None:

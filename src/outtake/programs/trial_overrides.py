@@ -25,7 +25,7 @@ _OWN_KEYS = {
     "resume": "each trial is a run that begins; the sweep itself resumes by the same command again",
     "reproduce": "each trial is a run of its own; use outtake train reproduce=RUN without a sweep",
     "find": "it makes no run; use outtake train find=... first, and give what it says to the sweep",
-    "debug": "best.yaml could not express it; give what it sets, as trainer.limit_train_batches=1",
+    "debug": "best.yaml could not express it; give what it sets, as +trainer.limit_train_batches=1",
     "hydra": "how a trial runs is the sweep's, and best.yaml could not express it; leave it out",
 }
 

@@ -13,7 +13,7 @@ from outtake.config.program_options import WatchOptions, read_options
 from outtake.core.errors import ConfigError
 from outtake.core.printable_text import to_printable
 from outtake.inference.optional_imports import import_optional
-from outtake.programs.local_server import HOST, listen_on_loopback, new_token, serve
+from outtake.programs.local_server import HOST, listen_on_loopback, new_token, say_address, serve
 
 
 def watch(cfg: DictConfig) -> None:
@@ -35,11 +35,9 @@ def watch(cfg: DictConfig) -> None:
         port = int(listener.getsockname()[1])
         token = new_token()
         named = ", ".join(map(str, folders))
-        # In one line, at once, also where the output is a pipe.
-        print(
+        say_address(
             to_printable(f"watching {named} at http://{HOST}:{port}/?token={token}")
-            + " (for this machine alone; Ctrl-C ends it)",
-            flush=True,
+            + " (for this machine alone; Ctrl-C ends it)"
         )
         _serve(listener, folders, options, token, port)
 
