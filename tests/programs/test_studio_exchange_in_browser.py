@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import resource
 import zipfile
 
@@ -65,7 +66,7 @@ def test_masks_come_in_and_go_out_and_a_full_disk_loses_no_stroke(studio, browse
         page.click("#export-masks-zip")
     assert download.value.suggested_filename == "project_masks.zip"
     archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
-    assert archive.namelist() == ["0.png", "3.png"]
+    assert archive.namelist() == ["0.png", "3.png", "notes.md"]
     page.keyboard.press("Escape")
 
     # The disk is full: nothing can be written by the studio any more.
@@ -87,6 +88,40 @@ def test_masks_come_in_and_go_out_and_a_full_disk_loses_no_stroke(studio, browse
     assert page.locator("#banner").is_hidden()
     assert [(studio.mask() == each).sum() for each in (0, 1, 255)] == kept["counts"]
     assert [each for each in studio.errors if "507" not in each] == []
+    page.close()
+
+
+def test_one_mask_for_all_frames_says_what_it_needs_and_asks(studio, browser):
+    page = studio.open(browser)
+    page.click("#open-import")
+    mask = np.zeros(SIZE, np.uint8)
+    mask[5:20, 5:40] = 255
+    file = {"name": "logo.png", "mimeType": "image/png", "buffer": png(mask)}
+    page.set_input_files("#import-files", [file])
+    page.check("#import-every")
+    said = page.locator("#import .outcome")
+
+    page.click("#import-start")
+    page.wait_for_selector("#import-start:has-text('Label all 6 frames')")
+    assert re.fullmatch(
+        r"6 frames get labels, and each is kept with its picture: about [\d.]+ [kM]B, of \d+ \wB "
+        r"that are free\. Each frame is undone by itself\.",
+        said.inner_text(),
+    )
+    assert "masks=MASK.png, or regions=" in page.locator("#import").inner_text()
+    shoot(page, "import_every_light")
+    assert studio.mask(0) is None  # nothing is taken unasked
+
+    page.route("**/masks/import?*", lambda route: None)  # never answered
+    page.click("#import-start")
+    page.click("#import-close:has-text('Cancel')")
+    page.wait_for_selector("#import .outcome:has-text('Cancelled: no mask is taken.')")
+    page.unroute("**/masks/import?*")
+    page.click("#import-start:has-text('Import')")
+    page.click("#import-start:has-text('Label all 6 frames')")
+    page.wait_for_selector("#import .outcome:has-text('6 frames have got a mask')")
+    assert all((studio.mask(number) == (mask > 0)).all() for number in range(6))
+    assert studio.errors == []
     page.close()
 
 

@@ -94,6 +94,22 @@ def test_what_is_said_of_jobs_and_of_frames_to_label(studio, browser):
     assert page.evaluate(propose, {"frames": 46, "labelled": [5, 14]}) == [23, 34, 45]
     assert page.evaluate(propose, {"frames": 46, "labelled": [5, 14, 23, 32, 41]}) == []
 
+    # Of 150,000 frames more is said than a function takes arguments.
+    frames = """Array.from({length: 150_000}, (_, i) => ({area: 0.1, uncertainty: i === 99_999 ? 1
+        : i % 7 ? 0.25 : null}))"""
+    peaks = page.evaluate(f"""import('/web/timeline.js').then((made) => {{
+        const {{ findPeaks, Timeline, proposeFrames }} = made;
+        const frames = {frames}, labelled = frames.map((_, i) => i);
+        const project = {{ frames: 150_000, labelled, suggestions: {{ frames }} }};
+        new Timeline(document.createElement('canvas'), project, () => {{}}).draw();
+        proposeFrames(project);
+        return findPeaks(frames, 'uncertainty', 1, 1000);
+    }})""")  # fmt: skip
+    assert len(peaks) == 1000 and peaks[0] == [0, 1] and all(value == 1 for _, value in peaks)
+    peaks = page.evaluate("""import('/web/timeline.js').then(({ findPeaks }) =>
+        findPeaks([1, 3, 2, 5, 4].map((area) => ({ area })), 'area', 5, 2))""")
+    assert peaks == [[1, 3], [3, 5]]
+
     page.click("#open-export")
     page.wait_for_selector("#export[open]")
     assert "frame 0 is not labelled yet" in page.locator("#export").inner_text()
@@ -148,3 +164,24 @@ def test_two_tabs_and_a_server_that_is_killed(studio, browser):
     assert record["frames"] == FRAMES and record["classes"] == ["background", "object"]
     page.close()
     other.close()
+
+
+def test_more_tabs_than_a_browser_has_connections_are_all_told_of_a_job(studio, browser):
+    context = browser.new_context()
+    pages = [studio.show(context.new_page()) for _ in range(8)]
+    drag(pages[-1], (70, 60), (130, 60))
+    wait_until_saved(pages[-1])
+    pages[0].evaluate("""fetch('/api/jobs', {method: 'POST', body: '{"kind": "train"}',
+        headers: {'Content-Type': 'application/json'}})""")  # it is refused: one class is marked
+    assert pages[0].locator("#job").is_hidden()
+    drag(pages[-1], (20, 20), (200, 20), button="right")
+    wait_until_saved(pages[-1])
+    pages[0].evaluate("""fetch('/api/jobs', {method: 'POST', body: '{"kind": "train"}',
+        headers: {'Content-Type': 'application/json'}})""")
+    for page in pages:
+        page.wait_for_selector("#job:not([hidden]) #cancel:not([hidden])")
+    pages[1].click("#cancel")
+    for page in pages:
+        page.wait_for_selector("#job:not([hidden]) #cancel[hidden]", state="attached")
+    assert [each for each in studio.errors if "400" not in each] == []
+    context.close()

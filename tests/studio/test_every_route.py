@@ -190,7 +190,7 @@ def test_nobody_else_is_answered_by_any_route(app, place, routes):
 def test_no_address_breaks_any_route(app, place, routes):
     before = summarise(place)
     for path, method in routes:
-        if method != "GET" or path == "/api/jobs/events":
+        if method != "GET":
             continue
         for text in TEXTS:
             for name in re.findall(r"{\w+}", path):

@@ -58,7 +58,8 @@ def test_nothing_is_taken_along_where_nothing_is_labelled(app):  # noqa: F811
 
 def test_masks_are_labels_where_there_are_any_and_the_networks_elsewhere(app, labelled):  # noqa: F811
     found = unpacked(ask(app, "/api/export/masks.zip"))
-    assert [*found] == ["shot_02.png", "shot_04.png"]
+    assert [*found] == ["shot_02.png", "shot_04.png", "notes.md"]
+    assert b"In 2 of these masks pixels are black that nobody labelled" in found["notes.md"]
     assert np.array_equal(decode(found["shot_02.png"]) == 255, labels(labelled, 1) == 1)
 
     folder = labelled.project.folder / "proposals"
@@ -120,7 +121,7 @@ def test_a_zip_holds_one_entry_at_a_time_and_says_what_is_missing():
     parts = list(pack(entries()))
     assert max(map(len, parts)) < 120_000
     archive = zipfile.ZipFile(io.BytesIO(b"".join(parts)))
-    assert len(archive.namelist()) == 51 and b"not whole" in archive.read("problems.txt")
+    assert len(archive.namelist()) == 51 and b"not whole" in archive.read("problems.md")
 
 
 @pytest.mark.parametrize("name", ['a"b\r\nX: 1.zip', "ü 日.zip", "../../x", "\udcff.zip", ""])

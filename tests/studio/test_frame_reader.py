@@ -128,3 +128,94 @@ def test_frames_of_a_turned_video_of_ten_bits_are_seen_upright(tmp_path):
     assert found.dtype == np.uint8 and found.shape == (64, 48, 3)
     assert abs(float(found[:30].mean()) - float(found[34:].mean())) > 200
     reader.close()
+
+
+def write_numbered(path, codec, count, rate=25, **options):
+    """Write frames that show their number as eight bars of black and white."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, options=options)
+        stream.width, stream.height, stream.pix_fmt = 128, 32, "yuv420p"
+        stream.gop_size = 12
+        for number in range(count):
+            bits = [255 * (number >> bit & 1) for bit in range(8)]
+            row = np.repeat(np.asarray(bits, np.uint8), 16)
+            picture = np.broadcast_to(row[None, :, None], (32, 128, 3))
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, rate)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def read_number(image):
+    return sum(int(image[16, 16 * bit + 8].mean() > 128) << bit for bit in range(8))
+
+
+def test_a_number_is_one_frame_in_a_recording_that_begins_anywhere(tmp_path):
+    whole, path = tmp_path / "whole.ts", tmp_path / "cut.ts"
+    write_numbered(whole, "libx264", 60, bf="3")
+    packets = whole.read_bytes()
+    path.write_bytes(packets[188 * (len(packets) // 188 // 3) :])
+    with open_clip(path) as clip:
+        wanted = [read_number(frame.image) for frame in clip]
+    reader = FrameReader(*expand_inputs(path))
+    assert reader.count == len(wanted) < 50
+    last = reader.count - 1
+    for number in (20, last, 0, 1, last, last - 1):
+        assert read_number(reader.read(number)) == wanted[number], number
+    assert read_number(next(reader.read_on(last, last))) == wanted[last]
+
+
+@pytest.mark.parametrize(
+    ("codec", "name"),
+    [("mpeg4", "a.avi"), ("mpeg4", "a.mp4"), ("libvpx", "a.webm"), ("libvpx-vp9", "b.webm")],
+)
+def test_a_clip_without_a_list_of_frames_is_decoded_once(
+    tmp_path, codec, name, monkeypatch, caplog
+):
+    path = tmp_path / name
+    options = {"bf": "2"} if codec == "mpeg4" else {"deadline": "realtime", "cpu-used": "8"}
+    write_numbered(path, codec, 200, rate=5, **options)
+    with caplog.at_level("INFO"):
+        reader = FrameReader(*expand_inputs(path))
+    assert f"{name} does not say when its frames are shown: it is decoded once" in caplog.text
+    assert reader.count == 200 and reader.time_s(150) == 30
+    decoded = []
+    decode = VideoReader._checked_frames
+    monkeypatch.setattr(
+        VideoReader,
+        "_checked_frames",
+        lambda self, *given: (decoded.append(f) or f for f in decode(self, *given)),
+    )
+    for number in (190, 130, 199, 150):
+        assert read_number(reader.read(number)) == number
+    assert len(decoded) < 20  # those that lie before are not converted, and most not decoded
+    reader.close()
+
+
+def test_where_seeking_finds_another_frame_frames_are_counted(tmp_path, monkeypatch):
+    path = tmp_path / "a.mp4"
+    write_numbered(path, "libx264", 60)
+    reader = FrameReader(*expand_inputs(path))
+    select = VideoReader.select
+    late = Fraction(1, 50)
+
+    def select_late(video, selection):
+        if selection.start_s is not None:
+            selection = frame_reader.FrameSelection(selection.start_s + late)
+        return select(video, selection)
+
+    monkeypatch.setattr(VideoReader, "select", select_late)
+    for number in (50, 10, 59):
+        assert read_number(reader.read(number)) == number
+    reader.close()
+
+
+def test_an_animation_shows_frames_when_it_says(tmp_path):
+    path, durations = tmp_path / "a.webp", [40, 900, 60, 1000, 40]
+    pictures = [Image.new("RGB", (32, 24), (50 * number,) * 3) for number in range(5)]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=durations,
+                     lossless=True)  # fmt: skip
+    reader = FrameReader(*expand_inputs(path))
+    assert reader.count == 5 and reader.time_s(3) == 1
+    for number in (4, 1, 3):
+        assert (reader.read(number) == 50 * number).all()

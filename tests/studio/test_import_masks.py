@@ -301,3 +301,19 @@ def test_masks_find_their_frames(names, pictures, expected):
     found, _ = match_masks(names, 5, pictures)
     for one, other in zip(found, expected, strict=True):
         assert one == other if isinstance(other, int) else str(one).startswith(other)
+
+
+def test_labels_of_all_frames_need_their_pictures_and_it_is_said_before(app, session):
+    said = ask(app, "/api/masks/every-frame").json()
+    assert said["frames"] == FRAMES and said["free"] > said["bytes"] > 0
+    assert session.project.labelled_frames() == []
+    session.project.labels[2].append(0, [{"stroke": 0, "tool": "fill", "class": 1,
+                                          "points": [[0, 0]]}])  # fmt: skip
+    assert ask(app, "/api/masks/every-frame").json()["bytes"] < said["bytes"]
+
+
+def test_a_mask_is_packed_into_few_bytes(tmp_path):
+    labels = np.full((1080, 1920), 255, np.uint8)
+    y, x = np.mgrid[:1080, :1920]
+    labels[(x - 900) ** 2 + (y - 500) ** 2 < 200**2] = 1
+    assert len(label_png.encode_labels(labels)) < 8000

@@ -57,7 +57,7 @@ def test_what_is_meant_for_a_project_of_before_is_refused(app, sessions, tmp_pat
     ):
         answer = ask(app, target, "POST", body, headers=of(walk))
         assert is_of_another(answer) and answer.body == b"another project is open now", target
-    for target in ("/api/project", "/api/frames/0", "/api/export", "/api/jobs/events"):
+    for target in ("/api/project", "/api/frames/0", "/api/export", "/api/jobs"):
         assert is_of_another(ask(app, target, headers=of(walk)))
         assert is_of_another(ask(app, f"{target}?session={walk}"))
         assert not is_of_another(ask(app, f"{target}?session={beach}"))

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 pytest.importorskip("starlette", reason="the extra studio is not installed")
 
-from outtake.studio.open_sessions import OpenSessions
+from outtake.studio.open_sessions import OpenSessions, name_of_clip
 from outtake.studio.project import Project
 from outtake.studio.studio_session import StudioSession
 from outtake.studio.studio_settings import StudioSettings
@@ -53,7 +54,7 @@ def choose(app, **body):
 
 
 def test_nothing_is_open_until_something_is_chosen(app, place, sessions):
-    for target in ("/api/project", "/api/frames/0", "/api/jobs/events"):
+    for target in ("/api/project", "/api/frames/0", "/api/jobs"):
         answer = ask(app, target)
         assert answer.status == 409 and b"no clip is open" in answer.body
     assert ask(app, "/").status == 200 and ask(app, "/api/recent").json()["open"] is None
@@ -177,3 +178,10 @@ def test_names_that_are_no_text_break_nothing(place):
     assert ask(app, "/api/recent").status == ask(app, "/api/files").status == 200
     assert ask(app, "/api/export/cutout.png").status == 400
     session.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("a.b.mp4", "a.b"), (".hidden.mp4", "hidden"), ("/", "clip")]
+)
+def test_a_project_is_called_as_its_clip_and_is_never_hidden(name, expected):
+    assert name_of_clip(Path(name)) == expected

@@ -20,10 +20,11 @@ TIMES = [Fraction(number, 30) for number in range(20)] + [Fraction(1 + n) for n 
 
 
 @pytest.fixture
-def clip(tmp_path):
-    path = tmp_path / "varies.mp4"
+def clip(tmp_path, request):
+    codec = getattr(request, "param", "libx264")
+    path = tmp_path / ("varies.mp4" if codec == "libx264" else "varies.webm")
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30)
+        stream = container.add_stream(codec, rate=30)
         stream.height, stream.width = SIZE
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, 3000)
@@ -63,6 +64,7 @@ def test_no_more_frames_than_a_preview_has(clip, monkeypatch):
     assert preview(clip, "preview=0.4") == (9, 6)
 
 
+@pytest.mark.parametrize("clip", ["libx264", "libvpx-vp9"], indirect=True)
 def test_the_studio_says_when_its_frame_is_shown(clip, tmp_path):
     with Project(tmp_path / "project", clip) as project:
         weights = project.folder / "runs/round_001/checkpoints"

@@ -1,6 +1,7 @@
 """A project folder: made, labelled, killed, changed by others, and opened again."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,77 @@ def test_what_another_program_painted_becomes_an_action_that_can_be_undone(folde
         assert np.array_equal(labels.labels, before)
 
 
+@pytest.mark.parametrize("newer", ["mask", "log"])
+def test_an_outside_edit_is_kept_whichever_file_is_newer(folder, newer):
+    with Project(folder) as project:
+        project.labels[3].append(0, [brush(0, 10, 10)])
+        project.labels[3].append(1, [brush(1, 25, 5, 0), UNDO])
+        first = project.labels[3].labels.copy()
+    log, png = folder / "strokes/000003.jsonl", folder / "train/masks/000003.png"
+    painted = first.copy()
+    painted[:4] = 0
+    cv2.imwrite(str(png), painted)
+    for path in (log, png):
+        later = path is (log if newer == "log" else png)
+        os.utime(path, (1000 + later, 1000 + later))
+    with Project(folder) as project:
+        labels = project.labels[3]
+        assert np.array_equal(labels.labels, painted)
+        labels.append(labels.revision, [UNDO])
+        assert np.array_equal(labels.labels, first)
+
+
+def test_a_mask_that_was_cut_off_is_drawn_again_from_the_strokes(folder):
+    with Project(folder) as project:
+        project.labels[3].append(0, [brush(0, 10, 10), brush(1, 20, 12, 0)])
+        wanted = project.labels[3].labels.copy()
+    path = folder / "train/masks/000003.png"
+    cut_off = path.read_bytes()[:50]
+    path.write_bytes(cut_off)
+    with Project(folder) as project:
+        (said,) = project.mend_masks()
+        assert "frame 3: its mask could not be read" in said
+        assert "damaged/000003.png" in said and (project.labels[3].labels == wanted).all()
+        assert project.mend_masks() == []
+    assert (folder / "damaged/000003.png").read_bytes() == cut_off
+    assert (mask(folder) == wanted).all()
+
+
+def test_files_that_are_the_mask_of_no_frame_do_not_count(folder):
+    with Project(folder) as project:
+        project.labels[3].append(0, [brush(0, 10, 10), brush(1, 20, 12, 0)])
+        for name in ("000005.png", "999999.png", "3.png", "\u0663.png", "notes.png"):
+            path = folder / "train/masks" / name
+            path.write_bytes(b"x")
+            assert project.labelled_frames() == [3]
+            with pytest.raises(ConfigError, match="is the mask of no frame; frames are 0 to 4"):
+                project.mend_masks()
+            path.unlink()
+
+
+def test_a_class_that_could_not_be_written_is_none(folder, monkeypatch):
+    with Project(folder) as project:
+        for name in ("replace_text", "write_json"):
+            monkeypatch.setattr(f"outtake.studio.project.{name}", fail_to_write)
+            for change in (
+                lambda: project.add_class("ball"),
+                lambda: project.change_class(1, "cat", "#00ff00"),
+            ):
+                with pytest.raises(OutputError, match="No space left"):
+                    change()
+            assert project.classes == ["background", "object"]
+            assert project.colours == [None, None]
+            monkeypatch.undo()
+            assert "[" + '"background", "object"]' in (folder / "classes.yaml").read_text()
+        project.add_class("ball")
+    with Project(folder) as project:
+        assert project.classes == ["background", "object", "ball"]
+
+
+def fail_to_write(path, *_):
+    raise OutputError(f"cannot write {path}: No space left on device")
+
+
 def test_masks_that_cannot_be_are_one_line(folder):
     (folder / "train/masks").mkdir(parents=True)
     path = folder / "train/masks/000001.png"
@@ -134,8 +206,10 @@ def test_masks_that_cannot_be_are_one_line(folder):
         with Project(folder) as project, pytest.raises(UnreadableImageError, match=said):
             project.labels[1]
     path.write_bytes(path.read_bytes()[:30])
-    with Project(folder) as project, pytest.raises(UnreadableImageError):
-        project.labels[1]
+    with Project(folder) as project:
+        for look in (project.mend_masks, lambda: project.labels[1]):
+            with pytest.raises(UnreadableImageError, match="or remove it to label the frame anew"):
+                look()
 
 
 def test_it_is_open_once(folder):

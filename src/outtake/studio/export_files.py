@@ -23,7 +23,13 @@ from outtake.studio.strokes import UNLABELLED
 
 Entry = tuple[str, bytes]
 Lock = AbstractContextManager[Any]
-_PROBLEMS = "problems.txt"
+# Neither is taken for annotations beside masks, as text files of YOLO are.
+_PROBLEMS, _NOTES = "problems.md", "notes.md"
+_BARE_PIXELS = (
+    "In {frames} of these masks pixels are black that nobody labelled: nothing is removed there. "
+    "With 'Masks of all frames' (step 3) the network says what they are; 'Training set' keeps "
+    "them as unlabelled.\n"
+)
 _IGNORED_NAME = "__ignore__"
 _STORED = (".png", ".jpg")
 _HARMFUL = set('/\\:*?"<>|')
@@ -52,16 +58,7 @@ class FrameExport:
 
         Labels count where there are any, and the network elsewhere.
         """
-        labels = self._labels(number)
-        bare = labels == UNLABELLED
-        found = _is_object(labels)
-        if bare.any():
-            try:
-                return np.asarray(np.where(bare, _is_object(self._proposal(number)), found))
-            except OuttakeError:
-                if bare.all():
-                    return None
-        return np.asarray(found)
+        return self._find_object(number)[0]
 
     def cutout(self, number: int) -> bytes:
         """Return a frame as a PNG that is transparent where there is no object.
@@ -81,11 +78,18 @@ class FrameExport:
         return bytes(cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes())
 
     def masks(self) -> Iterator[Entry]:
-        """Yield the mask of each frame of which something is known, 0 and 255."""
+        """Yield the mask of each frame of which something is known, 0 and 255.
+
+        Where pixels are neither labelled nor known to a network, a note says in how many frames.
+        """
+        bare = 0
         for number in self._known_frames():
-            mask = self.object_mask(number)
+            mask, is_bare = self._find_object(number)
             if mask is not None:
+                bare += is_bare
                 yield f"{self.name(number)}.png", encode_labels(mask.astype(np.uint8) * 255)
+        if bare:
+            yield _NOTES, _BARE_PIXELS.format(frames=bare).encode()
 
     def cutouts(self) -> Iterator[Entry]:
         """Yield the cut-out of each labelled frame."""
@@ -110,6 +114,18 @@ class FrameExport:
             name = f"{self.name(number)}.png"
             yield f"train/images/{name}", self._picture(number)
             yield (MASK_FOLDER / name).as_posix(), encode_labels(self._labels(number))
+
+    def _find_object(self, number: int) -> tuple[Mask | None, bool]:
+        """Return the mask of a frame, and whether some of its pixels are known to nobody."""
+        labels = self._labels(number)
+        bare = labels == UNLABELLED
+        found = _is_object(labels)
+        if not bare.any():
+            return found, False
+        try:
+            return np.where(bare, _is_object(self._proposal(number)), found), False
+        except OuttakeError:
+            return None if bare.all() else found, True
 
     def _known_frames(self) -> Sequence[int]:
         try:

@@ -2,6 +2,8 @@
 
 A line in ``strokes/`` is on the disk before the page hears that it is saved. The mask is written
 after it; a process that was killed between the two is made good the next time the frame is opened.
+The last line of those that came together holds the CRC-32 of the mask after them: a mask that is
+neither the last one nor the one before was written by another program, whatever its time says.
 """
 
 from __future__ import annotations
@@ -14,13 +16,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from outtake.core.errors import ConfigError, OutputError
+from outtake.core.errors import ConfigError, OutputError, UnreadableImageError
 from outtake.core.files import replace_file
-from outtake.core.types import Frame
-from outtake.studio.label_png import read_label_png, write_label_png
+from outtake.core.types import Frame, LabelMap
+from outtake.studio.label_png import encode_frame, read_label_png, write_label_png
 from outtake.studio.strokes import (
     UNLABELLED,
     Action,
@@ -31,6 +32,7 @@ from outtake.studio.strokes import (
 )
 
 _KEPT_FRAMES = 6
+_DAMAGED = "damaged"
 
 
 class ClosedProjectError(ConfigError):
@@ -54,9 +56,11 @@ class FrameLabels:
     Attributes:
         labels: Class ids, uint8 (H, W); 255 is unlabelled.
         history: The actions that gave them.
+        notice: What was done to a mask that could not be read, in a line; None if nothing was.
 
     Raises:
-        UnreadableImageError: The mask is of another size or kind, or holds what is no class.
+        UnreadableImageError: The mask is damaged, of another size or kind, or holds what is no
+            class, and there are no actions from which it could be drawn.
         ConfigError: A line of the actions is damaged.
     """
 
@@ -71,10 +75,14 @@ class FrameLabels:
         self._number, self._size, self._classes = number, size, classes
         self._read_image = read_image
         name = f"{number:06d}"
+        self.notice: str | None = None
+        self._damaged = folder / _DAMAGED / f"{name}.png"
         self._log = folder / "strokes" / f"{name}.jsonl"
         self._mask = folder / "train/masks" / f"{name}.png"
         self._image = folder / "train/images" / f"{name}.png"
         self.history = History()
+        # The CRC-32 of the mask that was there before the newest actions; None if it is not known.
+        self._checksum_before: int | None = None
         for action in self._read_lines():
             self.history.check_next(action)
             self.history.add(action)
@@ -120,20 +128,22 @@ class FrameLabels:
         for action in actions:
             trial.check_next(action)
             trial.add(action)
-        before, former = self._write_lines(actions), self.history
-        draws_only = all(action["tool"] not in ("undo", "redo") for action in actions)
-        self.history = trial
-        if draws_only:
+        if not actions:
+            return
+        if all(action["tool"] not in ("undo", "redo") for action in actions):
+            labels = self.labels.copy()
             for action in actions:
-                apply_action(self.labels, action)
+                apply_action(labels, action)
         else:
-            self.labels = trial.draw(self._size)
+            labels = trial.draw(self._size)
+        before, former = self._write_lines(actions, labels), (self.history, self.labels)
+        self.history, self.labels = trial, labels
         try:
             self._write_mask()
         except BaseException:
             # Whoever sent these is told that they are not saved, and sends them again.
+            self.history, self.labels = former
             os.truncate(self._log, before)
-            self.history, self.labels = former, former.draw(self._size)
             raise
 
     def _read_lines(self) -> list[Action]:
@@ -145,10 +155,13 @@ class FrameLabels:
         if whole < len(content):
             # Whoever was killed while writing it was not told that it is saved.
             os.truncate(self._log, whole)
-        actions = []
+        actions: list[Action] = []
+        newest: int | None = None
         for place, line in enumerate(content[:whole].splitlines(), 1):
             try:
-                actions.append(check_action(json.loads(line), self._size, self._classes))
+                record = json.loads(line)
+                self._checksum_before, newest = newest, _take_checksum(record, newest)
+                actions.append(check_action(record, self._size, self._classes))
             except (ValueError, RecursionError, ConfigError) as error:
                 raise ConfigError(
                     f"{self._log}: line {place} is no action ({error}); move the file away, and "
@@ -156,10 +169,12 @@ class FrameLabels:
                 ) from error
         return actions
 
-    def _write_lines(self, actions: Sequence[Action]) -> int:
-        """Write actions behind the others; return where they begin."""
+    def _write_lines(self, actions: Sequence[Action], labels: LabelMap) -> int:
+        """Write actions, which give these labels, behind the others; return where they begin."""
         stamp = round(time.time(), 3)
-        text = "".join(json.dumps({**each, "time": stamp}) + "\n" for each in actions)
+        records = [{**each, "time": stamp} for each in actions]
+        records[-1]["crc32"] = zlib.crc32(labels.tobytes())
+        text = "".join(json.dumps(each) + "\n" for each in records)
         try:
             self._log.parent.mkdir(parents=True, exist_ok=True)
             # Without a buffer: what could not be written is not tried again when it is closed.
@@ -182,17 +197,44 @@ class FrameLabels:
             if self.history.done:
                 self._write_mask()
             return
-        found = read_label_png(self._mask, self._size, self._classes)
+        try:
+            found = read_label_png(self._mask, self._size, self._classes)
+        except UnreadableImageError as error:
+            self._draw_again(error)
+            return
         if np.array_equal(found, self.labels):
             return
-        logged_ns = self._log.stat().st_mtime_ns if self._log.exists() else 0
-        if self._mask.stat().st_mtime_ns < logged_ns:
+        if zlib.crc32(found.tobytes()) == self._checksum_before:
             self._write_mask()
             return
         stroke = self.history.last_stroke + 1
         parts = find_runs(found, self.labels)
         self.append(
             self.revision, [{"stroke": stroke, "tool": "pixels", "by": "file", "parts": parts}]
+        )
+
+    def _draw_again(self, error: UnreadableImageError) -> None:
+        """Move a mask that cannot be read out of the way, and draw it as the actions say.
+
+        Raises:
+            UnreadableImageError: There are no actions.
+            OutputError: It cannot be moved.
+        """
+        if not self.history.lines:
+            raise UnreadableImageError(
+                f"{error}; put a whole one in its place, or remove it to label the frame anew"
+            ) from error
+        try:
+            self._damaged.parent.mkdir(exist_ok=True)
+            os.replace(self._mask, self._damaged)
+        except OSError as failed:
+            raise OutputError(
+                f"{error}; it cannot be moved to {self._damaged}: {failed.strerror}"
+            ) from failed
+        self._write_mask()
+        self.notice = (
+            f"frame {self._number}: its mask could not be read ({error}), and was drawn again from "
+            f"the strokes; what was there is {_DAMAGED}/{self._damaged.name}"
         )
 
     def _write_mask(self) -> None:
@@ -207,14 +249,19 @@ class FrameLabels:
         added = not self._image.exists()
         try:
             if added:
-                swapped = np.ascontiguousarray(self._read_image(self._number)[..., ::-1])
-                packed = cv2.imencode(".png", swapped, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
-                replace_file(self._image, lambda file: file.write(packed.tobytes()))
+                packed = encode_frame(self._read_image(self._number))
+                replace_file(self._image, lambda file: file.write(packed))
             write_label_png(self._mask, self.labels)
         except BaseException:
             if added:
                 self._image.unlink(missing_ok=True)
             raise
+
+
+def _take_checksum(record: object, before: int | None) -> int | None:
+    """Take the CRC-32 of the mask out of a line; return it, or that of an earlier line."""
+    found = record.pop("crc32", before) if isinstance(record, dict) else before
+    return found if type(found) is int else before
 
 
 class LabelStore:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 from PIL import Image
+from rich.progress import TimeRemainingColumn
 
 from outtake.core.errors import VideoError
+from outtake.core.progress import FrameRateColumn, progress_bar
 from outtake.core.types import Frame, TimedFrame
-from outtake.video.read.clip import Clip, open_clip
-from outtake.video.read.count_frames import frame_times
+from outtake.video.read.animated_image import AnimatedImage
+from outtake.video.read.clip import open_clip
+from outtake.video.read.count_frames import decode_times, frame_times
 from outtake.video.read.frame_selection import FrameSelection
 from outtake.video.read.image_sequence import ImageSequence
 from outtake.video.read.inputs import VideoInput
@@ -29,6 +34,8 @@ _STEPS_AHEAD = 24
 _STEPS_BACK = 8
 # Pictures whose headers are compared before anything else, spread over all.
 _CHECKED_PICTURES = 500
+
+log = logging.getLogger(__name__)
 
 
 class FrameReader:
@@ -49,18 +56,16 @@ class FrameReader:
         self._source = source
         with open_clip(source, high_bit_depth=False) as clip:
             self.info: VideoInfo = clip.info
-            self._video = clip if isinstance(clip, VideoReader) else None
+            self._video = clip if isinstance(clip, VideoReader | AnimatedImage) else None
             if self.info.live:
                 raise VideoError(f"{source.path}: is live; the studio takes files")
-            self._times = frame_times(Path(source.path)) if self._video else None
-            if self._times is not None:
-                self.count = len(self._times)
-            elif isinstance(clip, ImageSequence):
-                self.count = len(source.images)
+            self._times: list[Fraction] = []
+            if isinstance(clip, ImageSequence):
                 _check_headers(source.images, self.info)
             else:
-                # What a packet shows is known only when it is decoded.
-                self.count = sum(1 for _ in clip)
+                assert self._video is not None
+                self._times = _find_times(self._video, Path(source.path))
+            self.count = len(self._times) or len(source.images)
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, Frame] = OrderedDict()
         self._frames: Iterator[TimedFrame] = iter(())
@@ -84,7 +89,7 @@ class FrameReader:
 
     def time_s(self, number: int) -> Fraction:
         """Return when a frame is shown, in seconds from the first one."""
-        return number / self.info.fps if self._times is None else self._times[number]
+        return self._times[number] if self._times else number / self.info.fps
 
     def read(self, number: int) -> Frame:
         """Return a frame, uint8 (H, W, 3) RGB, which is not to be changed.
@@ -112,23 +117,41 @@ class FrameReader:
             sequence = ImageSequence(self._source.path, files=files, high_bit_depth=False)
             yield from (frame.image for frame in sequence)
             return
-        with self._open_at(first) as (clip, number):
-            for place, frame in enumerate(clip, number):
-                if place > last:
-                    return
-                if place >= first:
-                    yield frame.image
+        with self._open_at(first) as frames:
+            for _, frame in zip(range(first, last + 1), frames, strict=False):
+                yield frame.image
 
     @contextlib.contextmanager
-    def _open_at(self, number: int) -> Iterator[tuple[Clip, int]]:
-        """Yield the clip from near a frame on, and the number of its first one."""
-        if self._times is None or self._video is None:
-            with open_clip(self._source, high_bit_depth=False) as clip:
-                yield clip, 0
-            return
-        start_s: Fraction | None = self._times[number] if number else None
-        with self._video.select(FrameSelection(start_s)) as video:
-            yield video, number
+    def _open_at(self, number: int) -> Iterator[Iterator[TimedFrame]]:
+        """Yield the frames of the video from one on."""
+        assert self._video is not None
+        found = self._seek_by_time(number) if number else None
+        if found is None:
+            video = self._video.select(FrameSelection(skip=number))
+            found = video, iter(video)
+        video, frames = found
+        with video:
+            yield frames
+
+    def _seek_by_time(
+        self, number: int
+    ) -> tuple[VideoReader | AnimatedImage, Iterator[TimedFrame]] | None:
+        """Return the video at a frame and the frames from there on; None if another one is found.
+
+        Counting from the first frame on then finds it, or says what is wrong.
+        """
+        assert self._video is not None
+        try:
+            video = self._video.select(FrameSelection(self._times[number]))
+            frames = iter(video)
+            first = next(frames, None)
+        except VideoError:
+            return None
+        at_s = None if first is None else first.pts * first.time_base - self.info.first_s
+        if first is None or at_s != self._times[number]:
+            video.__exit__(None, None, None)
+            return None
+        return video, chain([first], frames)
 
     def close(self) -> None:
         """Close the clip; it is opened again if another frame is asked for."""
@@ -166,14 +189,34 @@ class FrameReader:
     def _seek(self, number: int) -> None:
         self._close()
         opened = self._open_at(number)
-        clip, self._next = opened.__enter__()
+        self._frames, self._next = opened.__enter__(), number
         self._close = lambda: opened.__exit__(None, None, None)
-        self._frames = iter(clip)
 
     def _keep(self, number: int, image: Frame) -> None:
         self._kept[number] = image
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
+
+
+def _find_times(clip: VideoReader | AnimatedImage, path: Path) -> list[Fraction]:
+    """Return when each frame is shown, in seconds from the first.
+
+    Raises:
+        VideoError: The clip cannot be read.
+    """
+    listed = frame_times(path) if isinstance(clip, VideoReader) else None
+    if listed is not None:
+        return listed
+    log.info(
+        "%s does not say when its frames are shown: it is decoded once before it opens", path.name
+    )
+    columns = FrameRateColumn(), TimeRemainingColumn()
+    times = []
+    with progress_bar(path.name, clip.info.frames, *columns) as bar:
+        for time_s in decode_times(clip):
+            times.append(time_s)
+            bar.advance(bar.task_ids[0])
+    return times
 
 
 def _check_headers(pictures: Sequence[Path], info: VideoInfo) -> None:

@@ -84,6 +84,7 @@ def _strokes(session: StudioSession, request: Request) -> Response:
                 "actions": labels.actions,
                 "last_stroke": labels.history.last_stroke,
                 "crc32": labels.checksum,
+                "notice": labels.notice,
             }
         )
 

@@ -17,7 +17,7 @@ from outtake.core.printable_text import list_some, to_printable
 from outtake.core.types import LabelMap
 from outtake.data.sources.polygon_source import BACKGROUND, IGNORED_NAMES
 from outtake.masking.annotation_files import AnnotatedFrame, read_annotations
-from outtake.studio.label_png import read_png_size
+from outtake.studio.label_png import encode_frame, read_png_size
 from outtake.studio.mask_reading import MaskReading, find_mask_reading
 from outtake.studio.match_masks import match_masks
 from outtake.studio.project import Project
@@ -27,6 +27,14 @@ from outtake.studio.unpack_masks import NamedFile, ReceivedFiles
 _BACKGROUND_NAMES = ("_background_", BACKGROUND)
 _MAX_PROBLEMS = 300
 _MAX_LINE = 300
+
+
+def estimate_bytes(project: Project) -> int:
+    """Return about how much labels of all frames need: each labelled frame is kept as a picture."""
+    count = project.frames.count
+    samples = sorted({0, count // 2})
+    sizes = [len(encode_frame(project.frames.read(number))) for number in samples]
+    return (count - len(project.labelled_frames())) * sum(sizes) // len(sizes)
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ class MaskImport:
         if not 1 <= self.white < len(self.project.classes):
             raise ConfigError(f"white: must be a class, 1 to {len(self.project.classes) - 1}")
         self.problems += self.received.problems
+        self.notes += self.received.notes
         found = [*self._find_annotated(), *self._find_pictures()]
         if self.received.others:
             kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(self.received.others.items()))
@@ -170,7 +179,12 @@ class MaskImport:
             self.notes.append(f"{beside} pictures beside their JSON files are left out")
         if not kept:
             return
-        reading = find_mask_reading([each.path for each in kept], self.project.classes, self.white)
+        reading = find_mask_reading(
+            [each.path for each in kept],
+            self.project.classes,
+            self.white,
+            are_labels=self.received.are_labels,
+        )
         self.notes += reading.notes
         for each in kept:
             yield _FoundMask(each.name, partial(self._decode, each, reading))
@@ -231,7 +245,7 @@ class MaskImport:
         frames, how = match_masks(
             [each.name for each in named],
             self.project.frames.count,
-            self.project.frames.picture_names,
+            () if self.received.are_numbered else self.project.frames.picture_names,
         )
         if how:
             self.notes.append(how)

@@ -20,9 +20,9 @@ from starlette.types import Receive, Scope, Send
 from outtake.core.errors import ConfigError, OutputError
 from outtake.core.files import finite
 from outtake.studio.allowed_paths import resolve_below
-from outtake.studio.import_masks import MaskImport
+from outtake.studio.import_masks import MaskImport, estimate_bytes
 from outtake.studio.receive_file import MIB, receive_file
-from outtake.studio.request_values import answer, read_query_number, say_errors
+from outtake.studio.request_values import answer, read_query_number, say_errors, send_json
 from outtake.studio.strokes import UNLABELLED
 from outtake.studio.studio_session import StudioSession
 from outtake.studio.unpack_masks import ReceivedFiles, list_folder, unpack_zip
@@ -35,13 +35,14 @@ _MOST_UNPACKED = 20
 def list_import_routes(session: StudioSession) -> list[Route]:
     """Return the routes that take masks.
 
-    Both answer with lines of JSON: how many masks are done, and at the end what became of all.
+    The last two answer with lines of JSON: how many masks are done, at the end what became of all.
     """
 
     async def receive(request: Request) -> Response:
         return await _receive(session, request)
 
     return [
+        Route("/api/masks/every-frame", answer(lambda r, b: _estimate(session))),
         Route("/api/masks/import", say_errors(receive), methods=["POST"]),
         Route(
             "/api/masks/import-folder",
@@ -49,6 +50,18 @@ def list_import_routes(session: StudioSession) -> list[Route]:
             methods=["POST"],
         ),
     ]
+
+
+def _estimate(session: StudioSession) -> Response:
+    """Answer with how much labels of all frames would need, and how much is free."""
+    project = session.project
+    return send_json(
+        {
+            "frames": project.frames.count,
+            "bytes": estimate_bytes(project),
+            "free": shutil.disk_usage(project.folder).free,
+        }
+    )
 
 
 async def _receive(session: StudioSession, request: Request) -> Response:

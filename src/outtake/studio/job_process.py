@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import runpy
 
-from outtake.sweeps.trial import watch_driver
+from outtake.core.signals import exit_at_interrupt
 
 if __name__ == "__main__":
-    watch_driver()
+    with exit_at_interrupt():
+        from outtake.sweeps.trial import watch_driver
+
+        watch_driver()
     runpy.run_module("outtake.programs", run_name="__main__")

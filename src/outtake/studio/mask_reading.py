@@ -15,7 +15,7 @@ from outtake.core.labels import LabelSpace
 from outtake.core.types import LabelMap
 from outtake.data.decode_files import decode_file
 from outtake.data.image_files import read_stored_mask
-from outtake.data.mask_encoding import MaskDecoder, format_value
+from outtake.data.mask_encoding import MaskDecoder, format_value, is_gray
 from outtake.data.read_mask_values import (
     BINARY_VALUES,
     MaskValues,
@@ -58,27 +58,46 @@ class MaskReading:
         if self.matte is not None and has_alpha(path):
             alpha = decode_file(path, palette_indices=True)[..., -1]
             return np.asarray(np.where(alpha > _white(alpha) // 2, self.matte, 0), np.uint8)
-        return self.decoder.decode(read_stored_mask(path), name)
+        stored = read_stored_mask(path)
+        if not self.decoder.colours and stored.values.ndim == 3 and not is_gray(stored.values):
+            classes = len(self.decoder.labels.names)
+            raise LabelValueError(
+                f"is in colours, and there are more of them than the {classes} classes; add "
+                "classes first, or save the number of the class of each pixel, and "
+                f"{UNLABELLED} where it is unlabelled"
+            )
+        return self.decoder.decode(stored, name)
 
 
-def find_mask_reading(masks: Sequence[Path], classes: Sequence[str], white: int) -> MaskReading:
+def find_mask_reading(
+    masks: Sequence[Path], classes: Sequence[str], white: int, *, are_labels: bool = False
+) -> MaskReading:
     """Return what the values of masks mean.
 
     Only 0 and 255: background, and the class ``white``. Other numbers, indices of a palette among
     them: class ids, 255 being unlabelled. Colours: one class each, in the order of their RGB
     values, as data sets have them. Where edges are soft, the nearer class is taken. Alpha counts in
-    their place where it differs and the colours under it do not, as in mattes.
+    their place where it differs and the colours under it do not, as in mattes, or are more than
+    the classes, as in pictures that are cut out.
 
     Args:
         masks: The masks.
         classes: The names of the classes of the project.
         white: The class of 255 where masks hold 0 and 255 alone, and of what is opaque in mattes.
+        are_labels: Whether 255 is known to be unlabelled, also where masks hold 0 and 255 alone.
     """
     notes: list[str] = []
     with_alpha = [path for path in masks if has_alpha(path)]
     kind = _look_at_alpha(_choose(with_alpha))
-    if kind == "matte":
+    if kind == "both" and _are_pictures(_choose(with_alpha), len(classes)):
+        kind = "cut out"
+        notes.append(
+            f"alpha is the mask, as what has it holds more colours than there are classes: what "
+            f"is opaque is {classes[white]}"
+        )
+    elif kind == "matte":
         notes.append(f"alpha is the mask: what is opaque is {classes[white]}")
+    if kind in ("matte", "cut out"):
         masks = [path for path in masks if path not in set(with_alpha)]
     elif kind == "both":
         notes.append(
@@ -90,7 +109,7 @@ def find_mask_reading(masks: Sequence[Path], classes: Sequence[str], white: int)
     ids: Mapping[int, int] = {number: number for number in range(len(classes))}
     ids = {**ids, UNLABELLED: UNLABELLED}
     values, rims = _values(sum_numbers([each for each in known if not each.is_coloured])[0])
-    if 255 in values and values <= BINARY_VALUES:
+    if 255 in values and values <= BINARY_VALUES and not are_labels:
         ids = {0: 0, 255: white}
         notes.append(f"white is {classes[white]}, black is {classes[0]}")
     elif values:
@@ -119,7 +138,8 @@ def find_mask_reading(masks: Sequence[Path], classes: Sequence[str], white: int)
         "add the class first, or correct the mask",
         "nearest" if soft else "error",
     )
-    return MaskReading(decoder, tuple(notes), white if kind == "matte" else None)
+    is_alpha = kind in ("matte", "cut out")
+    return MaskReading(decoder, tuple(notes), white if is_alpha else None)
 
 
 def _choose(masks: Sequence[Path]) -> Sequence[Path]:
@@ -127,7 +147,23 @@ def _choose(masks: Sequence[Path]) -> Sequence[Path]:
     return masks[:: max(1, -(-len(masks) // _PROBE_MASKS))]
 
 
-def _look_at_alpha(masks: Sequence[Path]) -> Literal["matte", "both", "nothing"]:
+def _are_pictures(masks: Sequence[Path], classes: int) -> bool:
+    """Return whether one of some files holds more colours or numbers than can be classes."""
+    for path in masks:
+        try:
+            values, _ = _values(read_mask_values(str(path)).counts)
+        except LabelValueError:
+            return True  # a photograph
+        except UnreadableImageError:
+            continue
+        if len(values - {UNLABELLED}) > classes:
+            return True
+    return False
+
+
+def _look_at_alpha(
+    masks: Sequence[Path],
+) -> Literal["matte", "cut out", "both", "nothing"]:
     """Return whether alpha alone tells something in files that have it, or colours do too."""
     colours: set[tuple[int, ...]] = set()
     levels: set[int] = set()

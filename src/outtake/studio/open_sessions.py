@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -157,15 +158,26 @@ class OpenSessions:
         free = None
         for number in range(1, _MAX_PROJECTS):
             more = "" if number == 1 else f"_{number}"
-            folder = self.settings.home / f"{clip.stem}{more}{SUFFIX}"
+            folder = self.settings.home / f"{name_of_clip(clip)}{more}{SUFFIX}"
             if not folder.exists():
                 free = free or folder
                 break
             if (folder / PROJECT_FILE).is_file() and _is_of(folder, clip):
                 return folder
         if free is None:
-            raise OutputError(f"{self.settings.home}: holds too many projects of {clip.stem}")
+            raise OutputError(f"{self.settings.home}: holds too many projects of {clip.name}")
         return free
+
+
+def name_of_clip(clip: Path) -> str:
+    """Return what a project of a clip is called, without its ending; never a hidden name.
+
+    Args:
+        clip: A file, or a folder of pictures, as ``.`` may be.
+    """
+    place = Path(os.path.abspath(clip))  # links keep the names that they are known by
+    name = place.name if place.is_dir() else place.stem
+    return name.lstrip(".") or "clip"
 
 
 def _list_projects(home: Path) -> Iterator[Path]:

@@ -32,12 +32,14 @@ from outtake.core.printable_text import to_printable
 from outtake.labelled_video.project_folder import CLASS_FILE, MASK_FOLDER, PROJECT_FILE
 from outtake.studio.frame_labels import ClosedProjectError, FrameLabels, LabelStore
 from outtake.studio.frame_reader import FrameReader
+from outtake.studio.label_png import is_whole_png
 from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import expand_inputs
 
 FORMAT = 1
 MAX_CLASSES = 64
 _MAX_NAME_CHARS = 60
+_MAX_DIGITS = 12
 _LOCK, _OWNER = ".lock", ".lock-owner"
 _COLOUR = re.compile("#[0-9a-f]{6}")
 
@@ -84,7 +86,7 @@ class Project:
         self.labels = LabelStore(self._open_frame)
         try:
             self._record = self._open_known(known) if known else self._make_record()
-            self._write()
+            self._write(self.classes, self.colours)
         except BaseException:
             self.close()
             raise
@@ -117,25 +119,56 @@ class Project:
 
     def labelled_frames(self) -> list[int]:
         """Return the numbers of the frames that have labels, in order."""
-        found = (self.folder / MASK_FOLDER).glob("[0-9]*.png")
-        return sorted(int(path.stem) for path in found if path.stem.isdecimal())
+        found = map(self._find_number, (self.folder / MASK_FOLDER).glob("*.png"))
+        return sorted(number for number in found if number is not None)
+
+    def mend_masks(self) -> list[str]:
+        """Look at all masks before another program reads them; return what was done, in lines.
+
+        One that was cut off is drawn again from the strokes of its frame.
+
+        Raises:
+            ConfigError: A file among them is the mask of no frame.
+            UnreadableImageError: One was cut off, and its frame has no strokes.
+            OutputError: It cannot be written.
+        """
+        notices = []
+        for path in sorted((self.folder / MASK_FOLDER).glob("[!.]*.png")):
+            number = self._find_number(path)
+            if number is None:
+                raise ConfigError(
+                    f"{path}: is the mask of no frame; frames are 0 to {self.frames.count - 1}, "
+                    "and masks are named as 000017.png; move it away"
+                )
+            if not is_whole_png(path):
+                self.labels.forget()
+                notices.append(self.labels[number].notice)
+        return [each for each in notices if each is not None]
+
+    def _find_number(self, mask: Path) -> int | None:
+        """Return the frame whose mask a file is; None if it is that of none."""
+        stem = mask.stem
+        if not (stem.isascii() and stem.isdecimal()) or len(stem) > _MAX_DIGITS:
+            return None
+        number = int(stem)
+        return number if number < self.frames.count and stem == f"{number:06d}" else None
 
     def add_class(self, name: str) -> None:
         """Add a class behind the others; what is labelled stays as it is.
 
         Raises:
             ConfigError: The name is taken or none, or there are too many.
+            OutputError: It cannot be written; the classes are those from before then.
         """
-        self.classes = check_class_names([*self.classes, name])
-        self.colours.append(None)
+        self._change_classes(check_class_names([*self.classes, name]), [*self.colours, None])
         self.labels.forget()
-        self._write()
 
     def change_class(self, number: int, name: str | None, colour: str | None) -> None:
         """Give a class another name or colour, or both; its id, and what is labelled, stay.
 
         Raises:
             ConfigError: There is no such class, the name is taken or none, or the colour is none.
+            OutputError: It cannot be written; the classes are those from before then.
         """
         if not 0 <= number < len(self.classes):
             raise ConfigError(f"class: must be 0 to {len(self.classes) - 1}")
@@ -143,13 +176,12 @@ class Project:
             raise ConfigError("colour: must be as #1d5fa8")
         if name is None and colour is None:
             raise ConfigError("class: give a name or a colour")
+        classes, colours = list(self.classes), list(self.colours)
         if name is not None:
-            self.classes = check_class_names(
-                [*self.classes[:number], name, *self.classes[number + 1 :]]
-            )
+            classes[number] = name
         if colour is not None:
-            self.colours[number] = colour
-        self._write()
+            colours[number] = colour
+        self._change_classes(check_class_names(classes), colours)
 
     def suggestions(self) -> dict[str, Any]:
         """Return what ``outtake suggest`` wrote, empty without it or if it is damaged."""
@@ -228,12 +260,25 @@ class Project:
         with open_clip(_single_clip(self.source), high_bit_depth=False) as clip:
             return {"sha256": clip.digest(), **_stamp(self.source)}
 
-    def _write(self) -> None:
-        names = json.dumps(self.classes, ensure_ascii=False)
+    def _change_classes(self, classes: list[str], colours: list[str | None]) -> None:
+        """Let the classes be others, once they are on the disk."""
+        try:
+            self._write(classes, colours)
+        except BaseException:
+            with contextlib.suppress(OutputError):
+                self._write_class_file(self.classes)
+            raise
+        self.classes, self.colours = classes, colours
+
+    def _write(self, classes: list[str], colours: list[str | None]) -> None:
+        self._write_class_file(classes)
+        record = {**self._record, "classes": classes, "colours": colours}
+        write_json(self.folder / PROJECT_FILE, record)
+        self._record = record
+
+    def _write_class_file(self, classes: list[str]) -> None:
+        names = json.dumps(classes, ensure_ascii=False)
         replace_text(self.folder / CLASS_FILE, f"names: {names}\nignore: 255\n")
-        self._record["classes"] = self.classes
-        self._record["colours"] = self.colours
-        write_json(self.folder / PROJECT_FILE, self._record)
 
 
 def check_class_names(names: Sequence[str]) -> list[str]:

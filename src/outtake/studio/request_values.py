@@ -24,8 +24,10 @@ from outtake.studio.studio_session import StudioSession
 
 MAX_BODY_BYTES = 8 << 20
 _MAX_DIGITS = 9
-_MAX_WIDTH_PX = 16_384
 _JPEG_QUALITY = 92
+_MAX_JPEG_PX = 65_500
+# A preview may be smaller than what is asked for, and comes as it is.
+_MAX_WIDTH_PX = 1 << 20
 _MAX_LINE = 600
 # With a 412: the project that was asked is not open, which is no matter of what was sent.
 OTHER_HEADER = "X-Outtake-Other"
@@ -160,16 +162,17 @@ def send_json(content: Any) -> Response:
 def send_frame(request: Request, image: Frame) -> Response:
     """Answer with a picture, uint8 (H, W, 3) RGB, as the address asks.
 
-    ``width`` makes it smaller; ``exact=1`` gives a PNG instead of a JPEG.
+    ``width`` makes it smaller; without it the picture is whole. ``exact=1`` gives a PNG instead of
+    a JPEG, as whatever is larger than a JPEG can be comes too.
 
     Raises:
         ConfigError: The width is not possible.
     """
-    width = read_query_number(request, "width", image.shape[1], 16, _MAX_WIDTH_PX)
+    width = read_query_number(request, "width", image.shape[1], 1, _MAX_WIDTH_PX)
     if width < image.shape[1]:
         height = max(1, round(image.shape[0] * width / image.shape[1]))
         image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
-    if request.query_params.get("exact") == "1":
+    if request.query_params.get("exact") == "1" or max(image.shape) > _MAX_JPEG_PX:
         return Response(encode_picture(image, ".png", []), media_type="image/png")
     packed = encode_picture(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     return Response(packed, media_type="image/jpeg")

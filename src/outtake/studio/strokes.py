@@ -12,6 +12,7 @@ whoever replays it, in any version of any library::
     {"tool": "undo"}
     {"tool": "redo"}
 
+A line has ``time`` and ``crc32`` too, see :mod:`outtake.studio.frame_labels`.
 Lines of one ``stroke`` are undone together. With ``keep`` only what is unlabelled is drawn on.
 ``pixels`` is what came of regions, of a proposal or of another program: beginnings and lengths of
 runs of pixels, counted row by row.

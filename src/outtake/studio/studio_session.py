@@ -117,13 +117,18 @@ class StudioSession:
         with self._plate_lock:
             return self._find_plate(number)
 
-    def start_job(self, kind: object, options: Mapping[str, object]) -> None:
-        """Start a job; see :func:`build_command` and :meth:`Jobs.start` for the errors."""
+    def start_job(self, kind: object, options: Mapping[str, object]) -> list[str]:
+        """Start a job; return what was done to the masks that it reads, in lines.
+
+        See :func:`build_command`, :meth:`Jobs.start` and :meth:`Project.mend_masks` for the errors.
+        """
         self.project.check_open()
+        notices = self.project.mend_masks()
         if kind == "remove" and find_picture(self.project) is not None:
             self.jobs.start(lambda: build_picture_removal(self.project, options))
         else:
             self.jobs.start(lambda: build_command(self.project, kind, options))
+        return notices
 
     def describe_job(self) -> dict[str, Any] | None:
         """Return the state of the last job, None before the first."""

@@ -16,6 +16,13 @@ from pathlib import Path, PurePosixPath
 
 from outtake.core.errors import ConfigError, OutputError
 from outtake.core.printable_text import to_printable
+from outtake.labelled_video.project_folder import (
+    CLASS_FILE,
+    MASK_FOLDER,
+    PROJECT_FILE,
+    find_set_of_masks,
+    ignores_255,
+)
 
 MAX_ENTRIES = 100_000
 SUFFIXES = (".png", ".json")
@@ -26,6 +33,7 @@ _MAX_JSON_BYTES = 32 << 20
 _MAX_NAME_CHARS = 200
 _BLOCK = 1 << 20
 _IGNORED = ("__MACOSX", ".DS_Store", "Thumbs.db")
+_MAX_CLASS_FILE_BYTES = 64 << 10
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -50,17 +58,26 @@ class ReceivedFiles:
         files: Those that may be.
         problems: One line for each that cannot be used.
         others: How many of other kinds there are, by their ending.
+        are_labels: Whether it is known that 255 is unlabelled: masks of a training set that says
+            so, or of a project.
+        are_numbered: Whether the names are the numbers of frames from 0, as those of a project.
+        notes: One line for each thing that was decided.
     """
 
     files: list[NamedFile] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
+    are_labels: bool = False
+    are_numbered: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 def unpack_zip(
     archive: Path, folder: Path, size: tuple[int, int], limit_bytes: int
 ) -> ReceivedFiles:
     """Write the PNG and JSON files of a zip into a folder, each under a number.
+
+    Of a training set or a project only its masks are taken.
 
     Args:
         archive: The zip.
@@ -77,7 +94,14 @@ def unpack_zip(
         _check_directory(archive)
         with zipfile.ZipFile(archive) as opened:
             left = limit_bytes
-            for place, entry in enumerate(opened.infolist()):
+            entries = [each for each in opened.infolist() if not each.is_dir()]
+            sets = {each[:-3] for each in map(_parts, entries) if _is_mask_of_set(each)}
+            if sets:
+                _read_marks(opened, entries, sets, folder, found)
+                masks = [each for each in entries if _is_mask_of_set(_parts(each))]
+                found.notes.append(_say_left_out(len(entries) - len(masks)))
+                entries = masks
+            for place, entry in enumerate(entries):
                 left -= _unpack_entry(opened, entry, place, folder, size, left, found)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         raise ConfigError(f"the zip cannot be read: {error}") from error
@@ -85,8 +109,19 @@ def unpack_zip(
 
 
 def list_folder(folder: Path, size: tuple[int, int]) -> ReceivedFiles:
-    """Return the PNG and JSON files of a folder; those in folders below it are left out."""
+    """Return the PNG and JSON files of a folder; those in folders below it are left out.
+
+    Of a training set or a project its masks are meant.
+    """
     found = ReceivedFiles()
+    below = folder / MASK_FOLDER
+    if below.is_dir() and not below.is_symlink() and not below.parent.is_symlink():
+        folder = below
+        found.notes.append(_say_left_out(None))
+    root = find_set_of_masks(folder)
+    if root is not None:
+        found.are_numbered = (root / PROJECT_FILE).is_file()
+        found.are_labels = found.are_numbered or _ignores_255(root / CLASS_FILE, found)
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
@@ -103,6 +138,50 @@ def list_folder(folder: Path, size: tuple[int, int]) -> ReceivedFiles:
     if len(entries) > MAX_ENTRIES:
         raise ConfigError(f"{folder}: holds more than {MAX_ENTRIES} files")
     return found
+
+
+def _parts(entry: zipfile.ZipInfo) -> tuple[str, ...]:
+    return PurePosixPath(entry.filename.replace("\\", "/")).parts
+
+
+def _is_mask_of_set(parts: tuple[str, ...]) -> bool:
+    """Return whether an entry is a mask of a training set, by the folders in which it lies."""
+    return parts[-3:-1] == MASK_FOLDER.parts and not _is_ignored(parts)
+
+
+def _read_marks(
+    opened: zipfile.ZipFile,
+    entries: Iterable[zipfile.ZipInfo],
+    sets: set[tuple[str, ...]],
+    folder: Path,
+    found: ReceivedFiles,
+) -> None:
+    """Note what the files beside the masks of a training set say about these."""
+    for entry in entries:
+        parts = _parts(entry)
+        if parts[:-1] not in sets or parts[-1] not in (PROJECT_FILE, CLASS_FILE):
+            continue
+        if parts[-1] == PROJECT_FILE:
+            found.are_numbered = found.are_labels = True
+        elif not entry.flag_bits & 1 and entry.compress_type in _PACKINGS:
+            path = folder / CLASS_FILE
+            if _copy(opened, entry, path, _MAX_CLASS_FILE_BYTES) <= _MAX_CLASS_FILE_BYTES:
+                found.are_labels |= _ignores_255(path, found)
+            path.unlink()
+
+
+def _ignores_255(path: Path, found: ReceivedFiles) -> bool:
+    """Return whether a classes file says that 255 is unlabelled; note what is wrong in it."""
+    try:
+        return ignores_255(path)
+    except ConfigError as error:
+        found.problems.append(str(error).replace(str(path), CLASS_FILE))
+        return False
+
+
+def _say_left_out(files: int | None) -> str:
+    others = "what lies beside it is" if files is None else f"{files} files beside it are"
+    return f"the masks are those of {MASK_FOLDER.as_posix()}; {others} left out"
 
 
 def _check_directory(archive: Path) -> None:
@@ -132,8 +211,8 @@ def _unpack_entry(
     found: ReceivedFiles,
 ) -> int:
     """Write one entry if it may be a mask; return its size."""
-    parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
-    if not parts or entry.is_dir() or _is_ignored(parts):
+    parts = _parts(entry)
+    if not parts or _is_ignored(parts):
         return 0
     name, problems = _shown_name(parts[-1]), found.problems
     if stat.S_ISLNK(entry.external_attr >> 16):

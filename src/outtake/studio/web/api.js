@@ -15,18 +15,18 @@ export class Refused extends Error {
 }
 
 // Sends anything; what the body is says its kind. Of whatever project is open if the id is null.
-export async function send(path, method, body, kind, id = session.id) {
+export async function send(path, method, body, kind, { id = session.id, signal } = {}) {
   const headers = id === null ? {} : { "X-Outtake-Session": id };
   if (kind) headers["Content-Type"] = kind;
-  const answer = await fetch(`/api/${path}`, { method, body, headers });
+  const answer = await fetch(`/api/${path}`, { method, body, headers, signal });
   if (answer.ok) return answer;
   const error = new Refused(answer.status, await answer.text(), answer.headers.has("x-outtake-other"));
   if (error.isOfPage) document.dispatchEvent(new CustomEvent("refused", { detail: error }));
   throw error;
 }
 
-export const ask = (path, method = "GET", body = undefined) =>
-  (body === undefined ? send(path, method) : send(path, method, JSON.stringify(body), "application/json"));
+export const ask = (path, method = "GET", body = undefined, more = {}) =>
+  (body === undefined ? send(path, method, undefined, undefined, more) : send(path, method, JSON.stringify(body), "application/json", more));
 
 // The address of what an element asks for, which can send no header.
 export function addressOf(path) {
@@ -55,13 +55,14 @@ export async function pixelsOf(blob) {
 
 export const askPixels = async (...given) => (await pixelsOf(await (await ask(...given)).blob())).data;
 
-const RETRY_MS = 2000;
+const RETRY_MS = 2000, SETTLE_MS = 3000;
 
 // Actions wait here until the server has them on the disk; none is lost while the page is open.
 export class SaveQueue {
-  constructor({ saved, conflict, failed }) {
+  // Failed is called where it is tried again, unshown where it is saved and the page then fails.
+  constructor({ saved, conflict, failed, unshown }) {
     this.waiting = []; // {frame, history, action}
-    this.tell = { saved, conflict, failed };
+    this.tell = { saved, conflict, failed, unshown };
     this.running = false;
     this.asked = 0; // when the saving that runs began
     this.saves = []; // how long each action waited, in ms
@@ -70,6 +71,15 @@ export class SaveQueue {
   push(frame, history, action) {
     this.waiting.push({ frame, history, action, at: performance.now() });
     this.run();
+  }
+
+  // Waits until the server has all; what is asked of it next counts what was drawn.
+  async settle() {
+    const until = performance.now() + SETTLE_MS;
+    while (this.waiting.length) {
+      if (performance.now() > until) throw new Error("strokes are still being saved; try again in a moment");
+      await new Promise((go) => setTimeout(go, 10));
+    }
   }
 
   has(frame) {
@@ -85,11 +95,9 @@ export class SaveQueue {
       while (count < this.waiting.length && count < 50 && this.waiting[count].history === history) count++;
       const actions = this.waiting.slice(0, count).map((each) => each.action);
       this.asked = performance.now();
+      let answer;
       try {
-        const answer = await askJson(`frames/${frame}/strokes`, "POST", { revision: history.revision, actions });
-        history.revision = answer.revision;
-        for (const { at } of this.waiting.splice(0, count)) this.saves.push(performance.now() - at);
-        this.tell.saved(frame, history, answer);
+        answer = await askJson(`frames/${frame}/strokes`, "POST", { revision: history.revision, actions });
       } catch (error) {
         if (error instanceof Refused && !error.isPassing) {
           // It can never be saved as it is: the frame is read again.
@@ -99,6 +107,14 @@ export class SaveQueue {
           this.tell.failed(error);
           await new Promise((go) => setTimeout(go, RETRY_MS));
         }
+        continue;
+      }
+      history.revision = answer.revision;
+      for (const { at } of this.waiting.splice(0, count)) this.saves.push(performance.now() - at);
+      try {
+        this.tell.saved(frame, history, answer);
+      } catch (error) {
+        this.tell.unshown(error); // it is on the disk, and must not be sent again
       }
     }
     this.running = false;

@@ -12,6 +12,8 @@ const EXPORTS = [
   ["training_set.zip", "Training set", "images, masks and classes.yaml, as data=folder reads them"],
 ];
 
+const LAST_MS = 300; // in which the mask that is being taken when one cancels is done
+
 export class Exchange {
   // The studio is what main.js has.
   constructor(studio) {
@@ -35,12 +37,13 @@ export class Exchange {
     this.white.replaceChildren(...classes.slice(1).map((name, i) => new Option(name, i + 1)));
     this.white.parentElement.hidden = classes.length < 3;
     this.#choose(files);
-    this.result.replaceChildren();
-    this.progress.hidden = true;
+    this.#ask(null);
     $("import").showModal();
   }
 
   async openExport() {
+    this.studio.painter.finish();
+    await this.studio.queue.settle();
     const found = await askJson("export");
     for (const [name, link, note] of this.links) {
       const count = name === "masks.zip" ? found.masks : found.labelled;
@@ -68,6 +71,8 @@ export class Exchange {
     this.path = Object.assign(document.createElement("input"), { type: "text", id: "import-path", placeholder: "path of a folder", autocomplete: "off", spellcheck: false });
     this.every = Object.assign(document.createElement("input"), { type: "checkbox", id: "import-every" });
     this.white = Object.assign(document.createElement("select"), { id: "import-white" });
+    const everyHint = element("p", "A logo or dirt on the lens goes without labels too: outtake infer-video CLIP OUTPUT masks=MASK.png, or regions= with its box.");
+    everyHint.className = "hint";
     this.progress = document.createElement("progress");
     this.progress.hidden = true;
     this.result = document.createElement("div");
@@ -75,13 +80,15 @@ export class Exchange {
     this.result.setAttribute("role", "status");
     this.start = Object.assign(element("button", "Import"), { type: "button", className: "main", id: "import-start" });
     this.start.addEventListener("click", () => this.#import());
-    const close = Object.assign(element("button", "Close"), { type: "button" });
-    close.addEventListener("click", () => dialog.close());
+    this.every.addEventListener("change", () => this.#ask(null));
+    // Cancel while masks come, Close otherwise.
+    this.close = Object.assign(element("button", "Close"), { type: "button", id: "import-close" });
+    this.close.addEventListener("click", () => (this.running ? this.running.abort() : dialog.close()));
     const buttons = document.createElement("p");
     buttons.className = "row end";
-    buttons.append(close, this.start);
+    buttons.append(this.close, this.start);
     dialog.append(element("h2", "Import masks"), hint, label("Files", this.input), label("or a folder of this machine", this.path),
-      label("White in masks of two values is", this.white), check("One mask for all frames", this.every), this.progress, this.result, buttons);
+      label("White in masks of two values is", this.white), check("One mask for all frames", this.every), everyHint, this.progress, this.result, buttons);
   }
 
   #buildExport() {
@@ -111,39 +118,84 @@ export class Exchange {
     if (dropped) this.result.replaceChildren(element("p", `${files.length} files: ${files.slice(0, 3).map((f) => f.name).join(", ")}`));
   }
 
-  async #import() {
-    const { studio } = this;
-    this.start.disabled = true;
-    this.progress.hidden = false;
-    this.progress.removeAttribute("value");
-    this.result.replaceChildren();
-    try {
-      if (studio.queue.waiting.length) throw new Error("strokes are still being saved; try again in a moment");
-      const said = await this.#send();
-      this.#tell(said);
-      studio.project.labelled = said.labelled;
-      // What the page holds of these frames is older.
-      for (const number of said.frames) studio.frames.forget(number);
-      if (said.frames.includes(studio.frame.number)) await studio.go(studio.frame.number);
-      studio.steps.show();
-      this.#choose([]);
-    } catch (error) {
-      this.result.replaceChildren(Object.assign(element("p", error.message), { className: "bad" }));
-    }
-    this.start.disabled = false;
-    this.progress.hidden = true;
+  // Says what labels of all frames need, once it is known; nothing is taken before one agrees.
+  #ask(found) {
+    this.asked = found !== null;
+    this.start.textContent = found ? `Label all ${found.frames} frames` : "Import";
+    if (!found) return this.result.replaceChildren();
+    const few = found.bytes > found.free ? " That is more than is free." : "";
+    this.result.replaceChildren(element("p", `${found.frames} frames get labels, and each is kept with its picture: about ${showBytes(found.bytes)}, of ${showBytes(found.free)} that are free.${few} Each frame is undone by itself.`));
   }
 
-  async #send() {
+  async #import() {
+    const { studio } = this;
+    const running = (this.running = new AbortController());
+    this.last = null;
+    this.start.disabled = true;
+    this.close.textContent = "Cancel";
+    this.progress.hidden = false;
+    this.progress.removeAttribute("value");
+    try {
+      if (this.every.checked && !this.asked) {
+        this.#check();
+        return this.#ask(await (await ask("masks/every-frame", "GET", undefined, { signal: running.signal })).json());
+      }
+      this.result.replaceChildren();
+      studio.painter.finish();
+      await studio.queue.settle();
+      const said = await this.#send(running.signal);
+      await this.#take(said);
+      this.#tell(said);
+      this.#choose([]);
+    } catch (error) {
+      if (!running.signal.aborted) this.#complain(error.message);
+      else await this.#readAgain().catch((failed) => this.#complain(failed.message));
+    } finally {
+      this.running = null;
+      this.start.disabled = false;
+      this.close.textContent = "Close";
+      this.progress.hidden = true;
+    }
+    this.asked = false;
+    this.start.textContent = "Import";
+  }
+
+  #complain(text) {
+    this.result.replaceChildren(Object.assign(element("p", text), { className: "bad" }));
+  }
+
+  // What the page holds of frames that got a mask is older.
+  async #take({ labelled, frames }) {
+    const { studio } = this;
+    studio.project.labelled = labelled;
+    for (const number of frames) studio.frames.forget(number);
+    if (frames.includes(studio.frame.number)) await studio.go(studio.frame.number);
+    studio.steps.show();
+  }
+
+  // After Cancel: what was taken until then stays.
+  async #readAgain() {
+    const { last, studio } = this;
+    await new Promise((go) => setTimeout(go, LAST_MS));
+    const { labelled } = await askJson("project");
+    this.#complain(last ? `Cancelled. What was taken stays: ${labelled.length} frames are labelled now.` : "Cancelled: no mask is taken.");
+    await this.#take({ labelled, frames: [...studio.frames.kept.keys()] });
+  }
+
+  #check() {
+    if (!this.files.length && !this.path.value.trim()) throw new Error("choose files, or name a folder");
+  }
+
+  async #send(signal) {
+    this.#check();
     const every = this.every.checked, white = Number(this.white.value || 1);
     const path = this.path.value.trim();
-    if (!this.files.length && !path) throw new Error("choose files, or name a folder");
     if (!this.files.length) {
-      return this.#follow(await ask("masks/import-folder", "POST", { path, white, every_frame: every }));
+      return this.#follow(await ask("masks/import-folder", "POST", { path, white, every_frame: every }, { signal }));
     }
     const [first] = this.files;
     const body = this.files.length === 1 && /\.zip$/i.test(first.name) ? first : await zipFiles(this.files);
-    return this.#follow(await send(`masks/import?white=${white}&every_frame=${every ? 1 : 0}`, "POST", body, "application/zip"));
+    return this.#follow(await send(`masks/import?white=${white}&every_frame=${every ? 1 : 0}`, "POST", body, "application/zip", { signal }));
   }
 
   // Shows how far it is, line by line; returns the last line.
@@ -156,7 +208,9 @@ export class Exchange {
       const lines = (text + value).split("\n");
       text = lines.pop();
       for (const line of lines.filter(Boolean)) last = JSON.parse(line);
-      if (last?.of) this.progress.value = last.done / last.of;
+      if (!last?.of) continue;
+      this.last = last;
+      this.progress.value = last.done / last.of;
     }
     if (!last || !("taken" in last)) throw new Error("the import was cut off; what was taken is in the frames");
     return last;
@@ -168,6 +222,16 @@ export class Exchange {
     list.append(...problems.map((line) => Object.assign(element("li", line), { className: "bad" })), ...notes.map((line) => element("li", line)));
     this.result.replaceChildren(element("p", count), list);
   }
+}
+
+function showBytes(count) {
+  const units = ["kB", "MB", "GB", "TB"];
+  let at = 0, value = count / 1000;
+  while (value >= 1000 && at < units.length - 1) {
+    value /= 1000;
+    at++;
+  }
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[at]}`;
 }
 
 function label(text, field) {

@@ -1,5 +1,5 @@
 // Frames that are open: the picture, the labels with their history, and the superpixels.
-import { addressOf, askJson, askPixels } from "./api.js";
+import { ask, askJson, askPixels } from "./api.js";
 import { FrameHistory } from "./history.js";
 import { crc32 } from "./raster.js";
 
@@ -23,12 +23,12 @@ export class Frames {
     }
     const { width, height } = this.project;
     const [image, state] = await Promise.all([
-      loadImage(number, this.imageWidth()), askJson(`frames/${number}/strokes`),
+      this.#load(number, this.imageWidth()), askJson(`frames/${number}/strokes`),
     ]);
     const history = new FrameHistory(width, height);
     history.load(state);
     if (state.actions.length && crc32(history.labels) !== state.crc32) throw new Error(`frame ${number}: the page draws other pixels`);
-    const frame = { number, image, history, regions: null };
+    const frame = { number, image, history, regions: null, notice: state.notice };
     this.kept.set(number, frame);
     for (const old of [...this.kept.keys()]) {
       if (this.kept.size <= KEPT) break;
@@ -47,7 +47,12 @@ export class Frames {
   async sharpen(frame) {
     if (frame.sharpening || frame.image.naturalWidth >= this.project.width) return;
     frame.sharpening = true; // once: what failed would fail at every redrawing
-    frame.image = await loadImage(frame.number, this.project.width);
+    frame.image = await this.#load(frame.number, this.project.width);
+  }
+
+  // The picture of a frame, no wider than it is.
+  #load(number, width) {
+    return loadPicture(`frames/${number}${width < this.project.width ? `?width=${width}` : ""}`);
   }
 
   forget(number) {
@@ -76,11 +81,16 @@ export class Frames {
   }
 }
 
-const loadImage = (number, width) => loadPicture(`frames/${number}?width=${width}`);
-
+// A picture of the server; where there is none, the error says what the server says.
 export async function loadPicture(path) {
   const image = new Image();
-  image.src = addressOf(path);
-  await image.decode();
+  image.src = URL.createObjectURL(await (await ask(path)).blob());
+  try {
+    await image.decode();
+  } catch {
+    throw new Error(`this browser cannot show a picture of ${image.naturalWidth}×${image.naturalHeight} (${path})`);
+  } finally {
+    URL.revokeObjectURL(image.src);
+  }
   return image;
 }

@@ -1,5 +1,5 @@
-// The job that runs: its command, how far it is, its curve; told by the server as it changes.
-import { addressOf, ask, Refused } from "./api.js";
+// The job that runs: its command, how far it is, its curve.
+import { askJson, Refused } from "./api.js";
 import { $, complain } from "./page.js";
 
 const TITLES = {
@@ -8,44 +8,50 @@ const TITLES = {
 };
 const LAST_LOSSES = 5;
 const LOST_MS = 1500; // without an answer, until one is told
+const RUNNING_MS = 500, IDLE_MS = 1000, HIDDEN_MS = 5000; // until it is asked again
 const STARTERS = ["train", "train-on", "suggest", "look", "remove", "preview", "resume"];
 
-// Returns what begins to watch anew.
+// Asks how the job stands, again and again; ended is called with each that has ended since. Asking
+// holds no connection, of which a browser has six for all pages of a server. Returns what begins anew.
 export function watchJobs(ended) {
-  let source = null, before = null, waiting = 0, lost = false;
+  let before, timer = 0, round = 0, silentSince = null, lost = false;
+  const take = (job) => {
+    showJob(job);
+    // One that began and ended while nobody asked counts too.
+    const isNews = before !== undefined && (before?.id !== job?.id || before.state === "running");
+    if (job && job.state !== "running" && isNews) ended(job);
+    before = job;
+  };
   const answered = () => {
-    clearTimeout(waiting);
-    waiting = 0;
     if (lost) complain(null);
     lost = false;
+    silentSince = null;
   };
-  const watch = () => {
-    source?.close();
-    source = new EventSource(addressOf("jobs/events"));
-    // It tries again by itself unless it was refused; why is told by the answer to another question.
-    source.onerror = () => {
-      if (source.readyState === EventSource.CLOSED) return explain();
-      waiting ||= setTimeout(() => {
-        lost = true;
-        complain(new Error("the studio does not answer any more: start it again; what was saved is kept, and a removal goes on"));
-      }, LOST_MS);
-    };
-    source.onopen = answered;
-    source.onmessage = ({ data }) => {
-      const job = JSON.parse(data);
-      showJob(job);
-      if (job && before?.id === job.id && before.state === "running" && job.state !== "running") ended(job);
-      before = job;
-    };
-  };
-  const explain = async () => {
+  const look = async (own) => {
+    clearTimeout(timer);
     try {
-      await ask("export");
+      const job = await askJson("jobs");
+      if (own !== round) return; // another one asks now
+      answered();
+      take(job);
     } catch (error) {
-      if (error instanceof Refused && error.isOfPage) return answered(); // the page says it
+      if (own !== round) return;
+      if (error instanceof Refused) {
+        answered();
+        if (error.isOfPage) return; // the page says it, and begins anew when its project is open again
+        complain(error);
+      } else {
+        silentSince ??= performance.now();
+        if (!lost && performance.now() - silentSince >= LOST_MS) {
+          lost = true;
+          complain(new Error("the studio does not answer any more: start it again; what was saved is kept, and a removal goes on"));
+        }
+      }
     }
-    setTimeout(watch, LOST_MS);
+    timer = setTimeout(() => look(own), document.hidden ? HIDDEN_MS : before?.state === "running" || silentSince !== null ? RUNNING_MS : IDLE_MS);
   };
+  const watch = () => look(++round);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) watch(); });
   watch();
   return watch;
 }
@@ -125,6 +131,6 @@ export function showSeconds(seconds) {
 }
 
 function polyline({ x, y }) {
-  const most = Math.max(...y, 1e-9), last = Math.max(...x, 1);
+  const most = y.reduce((a, b) => Math.max(a, b), 1e-9), last = x.reduce((a, b) => Math.max(a, b), 1);
   return x.map((step, i) => `${((step / last) * 256 + 2).toFixed(1)},${(66 - (y[i] / most) * 62).toFixed(1)}`).join(" ");
 }

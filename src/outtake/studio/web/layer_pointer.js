@@ -113,6 +113,11 @@ export class LayerPointer {
     return stretch(layer, picture, g.across, g.down, Math.max(share, 1e-6));
   }
 
+  // Ends what is being dragged as if the button were let go now, as every command does first.
+  finish() {
+    if (this.gesture) this.#end(false);
+  }
+
   #end(cancelled) {
     const { layers, gesture: g } = this;
     this.gesture = null;

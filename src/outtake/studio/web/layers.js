@@ -87,6 +87,7 @@ export class Layers {
 
   // Changes each chosen layer.
   change(alter, commit = true) {
+    this.pointer.finish();
     if (!this.selected.size) return;
     const list = this.list.map((each) => (this.selected.has(each.id) ? alter(each) : each));
     if (commit) this.commit(list);
@@ -94,6 +95,7 @@ export class Layers {
   }
 
   duplicate() {
+    this.pointer.finish();
     if (!this.selected.size) return;
     const [list, ids] = duplicate(this.list, this.selected);
     this.selected = ids;
@@ -101,10 +103,12 @@ export class Layers {
   }
 
   delete() {
+    this.pointer.finish();
     if (this.selected.size) this.commit(this.list.filter((each) => !this.selected.has(each.id)));
   }
 
   reorder(how) {
+    this.pointer.finish();
     if (this.selected.size) this.commit(reorder(this.list, this.selected, how));
   }
 
@@ -115,6 +119,7 @@ export class Layers {
 
   async step(how) {
     try {
+      this.pointer.finish();
       await this.settle();
       await this.#take(await askJson(`layers/${how}`, "POST", { revision: this.revision }), true);
       complain(null);
@@ -263,12 +268,9 @@ export class Layers {
     if (this.saving) return;
     this.saving = true;
     while (this.waiting.length) {
+      let answer;
       try {
-        const answer = await askJson("layers", "POST", { revision: this.revision, layers: this.waiting[0] });
-        this.waiting.shift();
-        complain(null);
-        $("saved").textContent = `saved ${new Date().toLocaleTimeString()}`;
-        await this.#take(answer, false);
+        answer = await askJson("layers", "POST", { revision: this.revision, layers: this.waiting[0] });
       } catch (error) {
         if (error instanceof Refused && !error.isPassing) {
           this.waiting = [];
@@ -279,7 +281,13 @@ export class Layers {
           complain(new Error(`the layers are not saved yet (${error.message}); tried again`));
           await new Promise((go) => setTimeout(go, RETRY_MS));
         }
+        continue;
       }
+      this.waiting.shift();
+      complain(null);
+      $("saved").textContent = `saved ${new Date().toLocaleTimeString()}`;
+      this.revision = answer.revision;
+      await this.#take(answer, false).catch(complain); // it is saved, and must not be sent again
     }
     this.saving = false;
   }
@@ -331,11 +339,13 @@ export class Layers {
   }
 
   turn(degrees) {
+    this.pointer.finish();
     const { x, y } = this.pointer.box();
     this.change((each) => rotate(each, [x, y], degrees));
   }
 
   enlarge(factor) {
+    this.pointer.finish();
     const { x, y } = this.pointer.box();
     this.change((each) => scale(each, [x, y], factor));
   }

@@ -33,7 +33,7 @@ async function start() {
   session.id = project.session;
   new Elsewhere(studio, openedAgain);
   studio.view = new View($("canvas"), project.width, project.height);
-  studio.queue = new SaveQueue({ saved, conflict, failed });
+  studio.queue = new SaveQueue({ saved, conflict, failed, unshown });
   studio.frames = new Frames(project, studio.queue, () => studio.view.fittedWidth());
   studio.view.more = () => sharpen().catch(complain);
   studio.offer = new Offer(studio);
@@ -47,7 +47,7 @@ async function start() {
   const opening = new OpenDialog(studio.queue);
   on("open-clip", () => opening.show());
   studio.still = new Still(studio);
-  new Painter(studio);
+  studio.painter = new Painter(studio);
   $("clip").textContent = `${project.clip} · ${project.width}×${project.height} · ${project.frames} frame${project.frames === 1 ? "" : "s"}`;
   $("clip").title = $("clip").textContent;
   $("slider").max = project.frames - 1;
@@ -87,6 +87,7 @@ function show() {
 
 function undo(tool) {
   if (studio.layers.active) return studio.layers.step(tool);
+  studio.painter.finish();
   const { frame } = studio;
   studio.offer.reject();
   if (frame && frame.history[tool === "undo" ? "done" : "undone"].length) act({ tool });
@@ -99,10 +100,17 @@ function saved(number, history, answer) {
   studio.steps.removal.noteLabelled(number);
   studio.steps.show();
   studio.saved = { number, crc32: answer.crc32, revision: answer.revision };
+  if (studio.queue.has(number) || studio.painter.hasUnsent(number)) return; // there is more to come
+  if (crc32(history.labels) !== answer.crc32) readAgain(number, `frame ${number}: the page showed other labels than are saved`);
 }
 
-async function conflict(number, error) {
-  complain(new Error(`${error.message}; the frame was loaded again`));
+function conflict(number, error) {
+  studio.painter.drop(number);
+  return readAgain(number, error.message);
+}
+
+async function readAgain(number, why) {
+  complain(new Error(`${why}; the frame was loaded again`));
   studio.frames.forget(number);
   if (studio.frame?.number === number) await go(number);
 }
@@ -110,6 +118,10 @@ async function conflict(number, error) {
 function failed(error) {
   $("saved").textContent = "not saved";
   complain(new Error(`not saved yet (${error.message}); it is kept here and tried again`));
+}
+
+function unshown(error) {
+  complain(new Error(`it is saved, but cannot be shown (${error.message}); load the page again`));
 }
 
 // The project of this page is open again, after another one was.
@@ -120,15 +132,19 @@ function openedAgain(found) {
 }
 
 async function go(number) {
+  studio.painter.finish();
   number = Math.min(Math.max(number, 0), studio.project.frames - 1);
   studio.wanted = number;
   const begun = performance.now(), before = studio.frame?.number ?? -1;
   try {
     const frame = await studio.frames.open(number);
     if (studio.wanted !== number) return;
+    studio.painter.finish(); // one that was begun while this frame was read
     sayDropped(number);
     studio.offer.reject();
     studio.frame = frame;
+    if (frame.notice) complain(new Error(frame.notice));
+    frame.notice = null; // it is said once
     keepPlace(number);
     studio.view.image = frame.image;
     studio.view.regions = null;
@@ -237,6 +253,8 @@ function chooseTab(name) {
 }
 
 function chooseTool(tool) {
+  studio.painter.finish();
+  studio.layers.pointer.finish();
   if (tool !== "layers") studio.painting = tool;
   studio.tool = tool;
   if (tool === "layers" && studio.tabs.shown !== "layers") studio.tabs.show("layers");

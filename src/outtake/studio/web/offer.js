@@ -18,18 +18,23 @@ export class Offer {
 
   // Asks the server for labels of the open frame.
   async ask(by) {
-    const { frame } = this.studio;
+    const { frame, painter, queue } = this.studio;
     try {
+      painter.finish();
+      await queue.settle();
+      const before = frame.history.labels.slice();
       const data = await askPixels(`frames/${frame.number}/propose`, "POST", { by, ...regionChoice() });
-      if (this.studio.frame === frame) this.show(Uint8Array.from({ length: data.length / 4 }, (_, i) => data[4 * i]), by);
+      if (this.studio.frame === frame) this.show(Uint8Array.from({ length: data.length / 4 }, (_, i) => data[4 * i]), by, before);
     } catch (error) {
       complain(error);
     }
   }
 
-  show(labels, by) {
+  // Before is what the labels of the frame were when these were asked for.
+  show(labels, by, before) {
     const { frame, project, view } = this.studio;
     this.labels = labels;
+    this.before = before;
     this.by = by;
     view.offer = drawOffer(labels, frame.history.labels, project.width, project.height);
     $("offer").hidden = false;
@@ -39,10 +44,13 @@ export class Offer {
   }
 
   accept() {
-    const { labels, by } = this;
+    const { before, labels, by } = this;
     if (!labels) return;
+    this.studio.painter.finish();
     this.reject();
-    this.#make(labels, by);
+    // What was drawn since is newer than the proposal.
+    const now = this.studio.frame.history.labels;
+    this.#make(labels.map((value, i) => (now[i] === before[i] ? value : now[i])), by);
   }
 
   reject() {
@@ -52,6 +60,7 @@ export class Offer {
   }
 
   clear() {
+    this.studio.painter.finish();
     this.reject();
     this.#make(new Uint8Array(this.studio.frame.history.labels.length).fill(UNLABELLED), "file");
   }

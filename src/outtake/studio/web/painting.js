@@ -89,15 +89,19 @@ export class Painter {
   end(event) {
     this.panning = false;
     this.fingers.delete(event.pointerId);
-    const stroke = this.stroke;
+    this.finish(event.type === "pointerup");
+  }
+
+  // Ends the stroke that is being drawn as if the button were let go now, and hands it on to be
+  // saved. Every command does so first: the server gets all in the order in which the page drew it.
+  finish(isWhole = true) {
+    const { stroke } = this;
     if (!stroke) return;
     if (stroke.tool === "lasso") {
       this.studio.view.trail = [];
-      if (stroke.points.length > 2 && event.type === "pointerup") {
-        this.#once({ tool: "lasso", points: stroke.points });
-      }
+      if (stroke.points.length > 2 && isWhole) this.#once({ tool: "lasso", points: stroke.points });
     }
-    if (stroke.toggled != null && event.type === "pointerup") {
+    if (stroke.toggled != null && isWhole) {
       stroke.value = UNLABELLED;
       stroke.keep = undefined;
       this.#take(stroke.points[0], stroke.points[0], stroke.toggled);
@@ -105,6 +109,19 @@ export class Painter {
     if (stroke.tool === "brush") this.lastPoint = { frame: stroke.frame, point: stroke.points.at(-1) };
     this.#send();
     this.stroke = null;
+  }
+
+  // Gives up what is being drawn on a frame that is read again: it goes with the others of it.
+  drop(number) {
+    if (this.stroke?.frame.number !== number) return;
+    clearTimeout(this.stroke.timer);
+    this.studio.view.trail = [];
+    this.stroke = null;
+  }
+
+  // Returns whether the stroke that is being drawn has points on a frame that are not sent yet.
+  hasUnsent(number) {
+    return this.stroke?.frame.number === number && Boolean(this.stroke.waiting);
   }
 
   // Returns whether this finger is the second one: two of them move and zoom the picture.

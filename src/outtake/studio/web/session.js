@@ -61,7 +61,7 @@ export class Elsewhere {
 
 async function askOpen() {
   try {
-    return await (await send("project", "GET", undefined, undefined, null)).json();
+    return await (await send("project", "GET", undefined, undefined, { id: null })).json();
   } catch (error) {
     if (error instanceof Refused && error.status === 409) return null; // nothing is open
     throw error;

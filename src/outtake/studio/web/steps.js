@@ -63,11 +63,14 @@ export class Steps {
   async #start(kind, options) {
     try {
       complain(null);
-      const { offer, frame } = this.studio;
+      const { offer, frame, painter, queue } = this.studio;
+      painter.finish();
+      await queue.settle();
       if (kind === "train" && offer.labels) say(`the proposal on frame ${frame.number} is not accepted: it does not count`);
       const job = await askJson("jobs", "POST", { kind, options });
       this.studio.project.job = job;
       showJob(job);
+      if (job.notices.length) complain(new Error(job.notices.join("; ")));
       $("job").scrollIntoView({ block: "nearest" }); // below what earlier jobs have left
     } catch (error) {
       complain(error);

@@ -48,17 +48,19 @@ export class Timeline {
     const place = (frame) => EDGE_PX + (frame / last) * (box.width - 2 * EDGE_PX);
     const marks = box.height - MARKS_PX - 1;
     const said = project.suggestions.frames ?? [];
-    const curve = (values, high, ink) => {
-      const most = Math.max(...values.filter((v) => v !== null), 1e-6);
+    const curve = (key, high, ink) => {
+      const most = said.reduce((a, { [key]: v }) => (v > a ? v : a), 1e-6);
       c.strokeStyle = ink;
       c.lineWidth = 1.2;
       c.beginPath();
-      values.forEach((v, i) => c.lineTo(place(i), 2 + high * (1 - (v ?? most) / most)));
+      for (const [frame, value] of findPeaks(said, key, most, Math.max(1, Math.floor(canvas.width)))) {
+        c.lineTo(place(frame), 2 + high * (1 - value / most));
+      }
       c.stroke();
     };
     if (said.length === project.frames) {
-      curve(said.map((each) => each.area), marks - 6, colour("--soft"));
-      curve(said.map((each) => each.uncertainty), marks - 6, colour("--bad"));
+      curve("area", marks - 6, colour("--soft"));
+      curve("uncertainty", marks - 6, colour("--bad"));
     }
     c.fillStyle = colour("--line");
     c.fillRect(EDGE_PX, marks + MARKS_PX / 2, box.width - 2 * EDGE_PX, 1);
@@ -72,12 +74,24 @@ export class Timeline {
   }
 }
 
+// The points of a curve over all frames, at most one for each column: the frame of the highest value
+// in it. What is not known counts as the most.
+export function findPeaks(frames, key, most, columns) {
+  const step = Math.max(1, frames.length / columns), peaks = [];
+  for (let i = 0; i < frames.length; i++) {
+    const value = frames[i][key] ?? most, column = Math.floor(i / step);
+    if (column >= peaks.length) peaks.push([i, value]);
+    else if (value > peaks[column][1]) peaks[column] = [i, value];
+  }
+  return peaks;
+}
+
 // Frames that are worth a label before any network: spread evenly.
 export function proposeFrames(project) {
   const wanted = [0, 0.25, 0.5, 0.75, 1].map((share) => Math.round(share * (project.frames - 1)));
   const near = project.frames / 16;
   const isNear = (frame) => project.labelled.some((each) => each === frame || Math.abs(each - frame) < near);
-  const distance = (frame) => Math.min(...project.labelled.map((each) => Math.abs(each - frame)));
+  const distance = (frame) => project.labelled.reduce((least, each) => Math.min(least, Math.abs(each - frame)), Infinity);
   // Those that are labelled count among the wanted, wherever they are.
   return [...new Set(wanted)].filter((frame) => !isNear(frame)).sort((a, b) => distance(b) - distance(a))
     .slice(0, Math.max(0, wanted.length - project.labelled.length)).sort((a, b) => a - b);
