@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ for _variable in ("WANDB_API_KEY", "WANDB_MODE", "OUTTAKE_ALLOW_TARGETS", "OUTTA
 os.environ["WANDB_DIR"] = os.environ.get("TMPDIR", "/tmp")
 os.environ["HYDRA_FULL_ERROR"] = "1"
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests import it before the package does
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As shells start what runs in the background; Ctrl-C would end nothing that is tested.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:
