@@ -86,6 +86,17 @@ def test_masks_come_in_and_go_out_and_a_full_disk_loses_no_stroke(studio, browse
     resource.prlimit(studio.process.pid, resource.RLIMIT_FSIZE, unlimited)
     assert wait_until_saved(page)["crc32"] == kept["crc32"]
     assert page.locator("#banner").is_hidden()
+
+    # What is said of anything else stays when a stroke is saved, until somebody closes it.
+    page.evaluate(
+        "import('/web/page.js').then((page) => { page.complain(new Error('a job failed')); })"
+    )
+    drag(page, (30, 30), (60, 30))
+    kept = wait_until_saved(page)
+    assert page.locator("#banner-text").inner_text() == "a job failed"
+    shoot(page, "notice_light")
+    page.click("#banner-close")
+    assert page.locator("#banner").is_hidden()
     assert [(studio.mask() == each).sum() for each in (0, 1, 255)] == kept["counts"]
     assert [each for each in studio.errors if "507" not in each] == []
     page.close()

@@ -106,7 +106,7 @@ def test_a_page_that_shows_other_labels_than_are_saved_reads_them_again(studio, 
     page.route("**/strokes", answer_with_another_sum)
     drag(page, (70, 60), (130, 60))
     page.wait_for_selector("#banner:not([hidden])")
-    said = page.locator("#banner").inner_text()
+    said = page.locator("#banner-text").inner_text()
     assert said == (
         "frame 0: the page showed other labels than are saved; the frame was loaded again"
     )

@@ -1,13 +1,14 @@
 // The list of classes: one is chosen; names and colours can be changed, ids never.
 import { askJson } from "./api.js";
 import { hexOf, setColours } from "./colours.js";
-import { $, complain, element, on } from "./page.js";
+import { $, complain, element, on, withdraw } from "./page.js";
 
 export class Classes {
   // Changed is called when colours or names are others.
   constructor(project, changed) {
     this.project = project;
     this.changed = changed;
+    this.notice = null; // the error that was shown last
     this.active = Math.min(1, project.classes.length - 1);
     setColours(project.colours);
     on("add-class", (event) => {
@@ -89,11 +90,11 @@ export class Classes {
       const { classes, colours } = await askJson(path, "POST", body);
       Object.assign(this.project, { classes, colours });
       setColours(colours);
-      complain(null);
+      withdraw(this.notice);
       this.changed();
       return true;
     } catch (error) {
-      complain(error);
+      this.notice = complain(error);
       return false;
     } finally {
       this.show();

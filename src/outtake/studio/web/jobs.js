@@ -1,6 +1,6 @@
 // The job that runs: its command, how far it is, its curve.
 import { askJson, Refused } from "./api.js";
-import { $, complain } from "./page.js";
+import { $, complain, withdraw } from "./page.js";
 
 const TITLES = {
   train: "Training", suggest: "Looking for the next frame", propose: "Masks of all frames",
@@ -14,7 +14,7 @@ const STARTERS = ["train", "train-on", "suggest", "look", "remove", "preview", "
 // Asks how the job stands, again and again; ended is called with each that has ended since. Asking
 // holds no connection, of which a browser has six for all pages of a server. Returns what begins anew.
 export function watchJobs(ended) {
-  let before, timer = 0, round = 0, silentSince = null, lost = false;
+  let before, timer = 0, round = 0, silentSince = null, lost = null;
   const take = (job) => {
     showJob(job);
     // One that began and ended while nobody asked counts too.
@@ -23,8 +23,8 @@ export function watchJobs(ended) {
     before = job;
   };
   const answered = () => {
-    if (lost) complain(null);
-    lost = false;
+    withdraw(lost);
+    lost = null;
     silentSince = null;
   };
   const look = async (own) => {
@@ -43,8 +43,7 @@ export function watchJobs(ended) {
       } else {
         silentSince ??= performance.now();
         if (!lost && performance.now() - silentSince >= LOST_MS) {
-          lost = true;
-          complain(new Error("the studio does not answer any more: start it again; what was saved is kept, and a removal goes on"));
+          lost = complain(new Error("the studio does not answer any more: start it again; what was saved is kept, and a removal goes on"));
         }
       }
     }

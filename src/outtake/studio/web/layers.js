@@ -3,7 +3,7 @@ import { ask, askJson, Refused, send } from "./api.js";
 import { LayerPanel } from "./layer_panel.js";
 import { LayerPointer } from "./layer_pointer.js";
 import { duplicate, matrixOf, move, nextId, reorder, rotate, scale, withGroups } from "./layer_maths.js";
-import { $, complain } from "./page.js";
+import { $, complain, withdraw } from "./page.js";
 
 const EXACT_MS = 120, RETRY_MS = 2000, WAIT_MS = 5000;
 
@@ -21,6 +21,7 @@ export class Layers {
     this.waiting = []; // lists that the server does not have yet
     this.exact = null; // the composition of the server, and what it is of
     this.loaded = null;
+    this.notice = this.notSaved = null; // errors that were shown last, until they hold no more
     studio.view.layers = this;
     this.panel = new LayerPanel(this);
     this.pointer = new LayerPointer(this);
@@ -43,7 +44,7 @@ export class Layers {
 
   // Called when the tool changes.
   enter() {
-    this.loaded ??= this.load().catch((error) => { this.loaded = null; complain(error); });
+    this.loaded ??= this.load().catch((error) => { this.loaded = null; this.complain(error); });
     this.show();
   }
 
@@ -122,10 +123,10 @@ export class Layers {
       this.pointer.finish();
       await this.settle();
       await this.#take(await askJson(`layers/${how}`, "POST", { revision: this.revision }), true);
-      complain(null);
+      withdraw(this.notice);
     } catch (error) {
-      complain(error);
-      await this.load().catch(complain);
+      this.complain(error);
+      await this.load().catch((failed) => this.complain(failed));
     }
   }
 
@@ -140,7 +141,7 @@ export class Layers {
         const fit = Math.min(1, project.width / found.width, project.height / found.height);
         await this.#place(found, file.name, project.width / 2, project.height / 2, fit * 100);
       } catch (error) {
-        complain(new Error(`${file.name}: ${error.message}`));
+        this.complain(new Error(`${file.name}: ${error.message}`));
       }
     }
     if (said.length) this.studio.say(said.join("; "));
@@ -153,7 +154,7 @@ export class Layers {
       const found = await askJson("layers/result", "POST", {});
       await this.#place(found, "without the object", project.width / 2, project.height / 2, 100, true);
     } catch (error) {
-      complain(error);
+      this.complain(error);
     }
   }
 
@@ -163,10 +164,10 @@ export class Layers {
     try {
       await this.strokesAreSaved();
       const found = await askJson("layers/cutout", "POST", { frame: frame.number, ...options });
-      complain(null);
+      withdraw(this.notice);
       await this.#place(found, `cut-out ${frame.number}`, found.x, found.y, 100);
     } catch (error) {
-      complain(error);
+      this.complain(error);
     }
   }
 
@@ -232,7 +233,7 @@ export class Layers {
         this.exact = { key: this.#exactKey(), bitmap };
         this.studio.view.redraw();
       } catch (error) {
-        complain(error);
+        this.complain(error);
       }
     }, EXACT_MS);
   }
@@ -274,20 +275,20 @@ export class Layers {
       } catch (error) {
         if (error instanceof Refused && !error.isPassing) {
           this.waiting = [];
-          complain(error);
-          await this.load().catch(complain);
+          this.complain(error);
+          await this.load().catch((failed) => this.complain(failed));
         } else {
           $("saved").textContent = "not saved";
-          complain(new Error(`the layers are not saved yet (${error.message}); tried again`));
+          this.notSaved = complain(new Error(`the layers are not saved yet (${error.message}); tried again`));
           await new Promise((go) => setTimeout(go, RETRY_MS));
         }
         continue;
       }
       this.waiting.shift();
-      complain(null);
+      withdraw(this.notSaved);
       $("saved").textContent = `saved ${new Date().toLocaleTimeString()}`;
       this.revision = answer.revision;
-      await this.#take(answer, false).catch(complain); // it is saved, and must not be sent again
+      await this.#take(answer, false).catch((error) => this.complain(error)); // it is saved, and must not be sent again
     }
     this.saving = false;
   }
@@ -303,11 +304,11 @@ export class Layers {
     const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-    complain(null);
+    withdraw(this.notice);
   }
 
   complain(error) {
-    complain(error);
+    this.notice = complain(error);
   }
 
   #key(event) {

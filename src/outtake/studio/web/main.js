@@ -9,7 +9,7 @@ import { KEYS, listenToKeys } from "./keys.js";
 import { Layers } from "./layers.js";
 import { Offer } from "./offer.js";
 import { OpenDialog } from "./open.js";
-import { $, complain, element, on, say } from "./page.js";
+import { $, complain, element, on, say, withdraw } from "./page.js";
 import { Painter } from "./painting.js";
 import { crc32 } from "./raster.js";
 import { drawOutlines, drawUndecided, regionChoice } from "./regions.js";
@@ -22,7 +22,7 @@ import { Tour } from "./tour.js";
 
 const studio = {
   project: null, frame: null, view: null, frames: null, tool: "brush",
-  sizes: { brush: 24, eraser: 24 }, spaceHeld: false, offer: null, steps: null, dabs: [], dabTimes: [], stepTimes: [], wanted: 0,
+  sizes: { brush: 24, eraser: 24 }, spaceHeld: false, offer: null, steps: null, dabs: [], dabTimes: [], stepTimes: [], wanted: 0, notSaved: null,
   act, show, say, go, queue: null,
 };
 
@@ -45,6 +45,7 @@ async function start() {
   studio.layers = new Layers(studio);
   new Exchange(studio);
   const opening = new OpenDialog(studio.queue);
+  on("banner-close", () => complain(null));
   on("open-clip", () => opening.show());
   studio.still = new Still(studio);
   studio.painter = new Painter(studio);
@@ -94,7 +95,7 @@ function undo(tool) {
 }
 
 function saved(number, history, answer) {
-  complain(null);
+  withdraw(studio.notSaved);
   $("saved").textContent = `saved ${new Date().toLocaleTimeString()}`;
   studio.project.labelled = answer.labelled;
   studio.steps.removal.noteLabelled(number);
@@ -117,7 +118,7 @@ async function readAgain(number, why) {
 
 function failed(error) {
   $("saved").textContent = "not saved";
-  complain(new Error(`not saved yet (${error.message}); it is kept here and tried again`));
+  studio.notSaved = complain(new Error(`not saved yet (${error.message}); it is kept here and tried again`));
 }
 
 function unshown(error) {

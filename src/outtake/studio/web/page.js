@@ -15,8 +15,17 @@ export function say(text) {
   $("hint").textContent = text;
 }
 
-// Shows an error until the next one, or until null takes it away.
+let notice = null; // the error that is shown
+
+// Shows an error until the next one, until the person closes it, or until it is withdrawn; returns it.
 export function complain(error) {
+  notice = error;
   $("banner").hidden = !error;
-  $("banner").textContent = error ? error.message : "";
+  $("banner-text").textContent = error ? error.message : "";
+  return error;
+}
+
+// Takes away an error that holds no more, and no other that is shown by now.
+export function withdraw(error) {
+  if (error && error === notice) complain(null);
 }
