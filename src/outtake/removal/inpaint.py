@@ -47,7 +47,7 @@ class Inpaint(Remover):
         """Yield each frame with its hole filled."""
         return map_frames(clip, self.fill, synthesises=True)
 
-    def fill(self, image: Frame, mask: Mask) -> Frame:
+    def fill(self, image: Frame, mask: Mask, vague: Mask | None = None) -> Frame:
         """Return a copy of an RGB image with its hole filled; grey where all of it is hole."""
         filled = contiguous_copy(image)
         if mask.all():

@@ -76,7 +76,7 @@ class InpaintingNetwork(Remover):
         """Yield each frame with its hole filled."""
         return map_frames(clip, self.fill, synthesises=True)
 
-    def fill(self, image: Frame, mask: Mask) -> Frame:
+    def fill(self, image: Frame, mask: Mask, vague: Mask | None = None) -> Frame:
         """Return a copy of an RGB image with its hole filled; grey where all of it is hole."""
         return self._preprocessing.fill(image, mask, self._run_network)
 

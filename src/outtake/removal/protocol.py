@@ -60,8 +60,15 @@ class Filler(Dependencies, Protocol):
     """Synthesises what no frame shows, such as :class:`outtake.removal.inpaint.Inpaint`."""
 
     @abstractmethod
-    def fill(self, image: Frame, mask: Mask) -> Frame:
-        """Return a copy of an RGB image with its masked pixels synthesised."""
+    def fill(self, image: Frame, mask: Mask, vague: Mask | None = None) -> Frame:
+        """Return a copy of an RGB image with its masked pixels synthesised.
+
+        Args:
+            image: The image, uint8 (H, W, 3).
+            mask: The mask, bool (H, W).
+            vague: Pixels that lack detail, bool (H, W); None if there are none. No pieces are
+                copied from them.
+        """
         ...
 
 

@@ -32,7 +32,7 @@ class SmoothSurface(Remover):
         """Yield each frame with its hole filled."""
         return map_frames(clip, self.fill, synthesises=True)
 
-    def fill(self, image: Frame, mask: Mask) -> Frame:
+    def fill(self, image: Frame, mask: Mask, vague: Mask | None = None) -> Frame:
         """Return a copy of an RGB image with its masked pixels synthesised."""
         filled = contiguous_copy(image)
         x, y, width, height = cv2.boundingRect(mask.view(np.uint8))

@@ -22,9 +22,9 @@ class CountingFill(Exemplar):
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    def fill(self, image, mask):
+    def fill(self, image, mask, vague):
         self.asked.append(int(np.count_nonzero(mask)))
-        return super().fill(image, mask)
+        return super().fill(image, mask, vague)
 
 
 def box(left: int = 50, width: int = 40) -> np.ndarray:

@@ -29,8 +29,9 @@ def test_nothing_outside_the_hole_is_written():
     fill.colours[:] = 7
     fill.filled |= fill.hole
     written, drift = image.copy(), np.zeros(image.shape[:2], np.float32)
-    origin = np.zeros(image.shape[:2], np.uint8)
-    fill.write_to(written, drift, origin)
-    assert fill.is_complete()
+    origin, vague = np.zeros(image.shape[:2], np.uint8), np.zeros(image.shape[:2], bool)
+    fill.vague[:] = True
+    fill.write_to(written, drift, origin, vague)
+    assert fill.is_complete() and np.array_equal(vague, disc(40))
     assert (written[disc(40)] == 7).all() and (origin[disc(40)] != UNTOUCHED).all()
     assert np.array_equal(written[~disc(40)], image[~disc(40)]) and not origin[~disc(40)].any()

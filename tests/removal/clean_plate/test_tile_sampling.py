@@ -97,7 +97,7 @@ def test_a_reference_that_shows_a_tile_in_part_is_selected_in_addition():
 
 
 @pytest.mark.parametrize("is_mixed", [False, True])
-def test_medians_and_spread_are_those_of_the_samples(is_mixed):
+def test_medians_spread_and_dissent_are_those_of_the_samples(is_mixed):
     dice = np.random.default_rng(0)
     samples = dice.integers(0, 8000, (24, 7, 16, 3)).astype(np.int16)
     counts = dice.integers(0, 8, (24, 16)).astype(np.uint8)
@@ -107,14 +107,19 @@ def test_medians_and_spread_are_those_of_the_samples(is_mixed):
     grey = np.where(beyond[..., None], np.nan, samples / STEPS_PER_GREY)
     grey = grey.transpose(0, 2, 3, 1)
     colours, spread = np.zeros((24, 16, 3), np.float32), np.empty((24, 4), np.float32)
-    mixed = np.full(24, is_mixed)
-    take_medians(samples.reshape(24, 7, 48), counts, mixed, 5, colours, spread)
+    mixed, dissent = np.full(24, is_mixed), np.empty(24, np.float32)
+    take_medians(samples.reshape(24, 7, 48), counts, mixed, 5, colours, spread, dissent)
     some = counts > 0
     assert np.allclose(colours[some], np.nanmedian(grey[some], axis=2), atol=1e-3)
     deviation = np.abs(grey[..., 1, :] - colours[..., 1, None])[:, ::5]
     several = counts[:, ::5] > 1
     assert np.isnan(spread[~several]).all() and not np.isnan(spread[several]).any()
     assert spread[several] == pytest.approx(np.nanmean(deviation[several], axis=1), abs=0.02)
+    squares = np.sort(np.where(several[..., None], deviation**2, np.nan), axis=2)
+    squares[np.arange(7) == counts[:, ::5, None] - 1] = np.nan
+    known = several.any(axis=1)
+    assert np.isnan(dissent[~known]).all() and (~known).any() == (not is_mixed)
+    assert dissent[known] == pytest.approx(np.nanmean(squares[known], axis=(1, 2)), rel=1e-3)
 
 
 def test_samples_that_disagree_have_a_spread_in_grey_levels():
@@ -123,5 +128,7 @@ def test_samples_that_disagree_have_a_spread_in_grey_levels():
         samples[place] = STEPS_PER_GREY * np.array(greys)[:, None, None]
     counts = np.repeat(np.uint8([[3], [2], [1]]), 4, axis=1)
     colours, spread = np.zeros((3, 4, 3), np.float32), np.empty((3, 1), np.float32)
-    take_medians(samples.reshape(3, 3, 12), counts, np.zeros(3, bool), 5, colours, spread)
+    dissent = np.empty(3, np.float32)
+    take_medians(samples.reshape(3, 3, 12), counts, np.zeros(3, bool), 5, colours, spread, dissent)
     assert spread[:2, 0].tolist() == pytest.approx([(8 + 2 + 0) / 3, 2]) and np.isnan(spread[2, 0])
+    assert dissent[:2].tolist() == pytest.approx([(4 + 0) / 2, 4]) and np.isnan(dissent[2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import cv2
@@ -11,10 +12,12 @@ import pytest
 
 from outtake.core.frames import OBSERVED, SYNTHESISED, MaskedFrame
 from outtake.core.types import Frame, Mask, TimedFrame
+from outtake.removal.clean_plate import region_fill
 from outtake.removal.clean_plate.frame_buffer import FrameBuffer
 from outtake.removal.clean_plate.hole_regions import find_hole_regions
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.clean_plate.uncertainty import uncertainty_blend
+from outtake.removal.exemplar.remover import Exemplar
 from outtake.removal.smooth_surface import SmoothSurface
 
 HEIGHT, WIDTH = 96, 144
@@ -56,6 +59,15 @@ def torn(frames: int) -> list[Frame]:
     return truths
 
 
+def shaken(frames: int) -> list[Frame]:
+    """A band at the height of the hole that is pushed to and fro."""
+    dice = np.random.default_rng(3)
+    truths = [frame.copy() for frame in still(frames)]
+    for truth in truths:
+        truth[38:60] = np.roll(truth[38:60], dice.integers(-8, 9), axis=1)
+    return truths
+
+
 def noisy(image: Frame, dice: np.random.Generator) -> Frame:
     return np.clip(np.rint(image + dice.normal(0, 3, image.shape)), 0, 255).astype(np.uint8)
 
@@ -82,6 +94,36 @@ def test_what_the_rim_contradicts_is_blended_with_a_smooth_surface() -> None:
     smooth = [SmoothSurface().fill(item.frame.image, item.mask) for item in make_clip(truths)]
     # What another frame shows of an unrelated texture is off twice as much as its mean.
     assert squared_error(truths, results) < 1.35 * squared_error(truths, smooth)
+
+
+def test_detail_that_no_reference_shows_in_its_place_is_smoothed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    truths = shaken(12)
+    smoothed = [filled.frame.image for filled in CleanPlate(max_error=60)(make_clip(truths))]
+    monkeypatch.setattr(region_fill, "smooth_wrong_detail", lambda *_: False)
+    sharp = [filled.frame.image for filled in CleanPlate(max_error=60)(make_clip(truths))]
+    assert squared_error(truths, smoothed) < 0.95 * squared_error(truths, sharp)
+
+
+def test_the_filler_is_told_what_is_vague() -> None:
+    told: list[tuple[Mask, Mask]] = []
+
+    class Listener(Exemplar):
+        def fill(self, image: Frame, mask: Mask, vague: Mask | None = None) -> Frame:
+            assert vague is not None
+            told.append((mask, vague))
+            return super().fill(image, mask, vague)
+
+    clip = []
+    for item in make_clip(torn(12)):
+        mask, image = item.mask.copy(), item.frame.image.copy()
+        mask[5:20, 5:25] = True  # never seen
+        image[mask] = (255, 0, 255)
+        clip.append(replace(item, frame=replace(item.frame, image=image), mask=mask))
+    list(CleanPlate(max_error=60, filler=Listener())(clip))
+    assert told and any(vague.any() for _, vague in told)
+    assert not any((mask & vague).any() for mask, vague in told)
 
 
 def test_a_cast_shadow_at_the_rim_does_not_count_against_references() -> None:

@@ -34,6 +34,20 @@ def test_a_wall_of_bricks_goes_on(bricks):
     assert np.array_equal(filled, Exemplar().fill(hidden, mask))
 
 
+def test_no_piece_is_copied_from_what_is_vague(bricks):
+    mask, vague = np.zeros((2, *bricks.shape[:2]), bool)
+    mask[50:95, 80:130] = True
+    vague[30:115, 130:190] = vague[30:115, 20:80] = True
+    blurred = bricks.copy()
+    blurred[vague] = cv2.GaussianBlur(bricks, (0, 0), 6)[vague]
+    filled, copied = Exemplar().fill(blurred, mask, vague), Exemplar().fill(blurred, mask)
+    inner = (slice(55, 90), slice(85, 125))
+    detail = [np.abs(cv2.Laplacian(one[inner], cv2.CV_32F)).mean()
+              for one in (bricks, filled, copied)]  # fmt: skip
+    assert detail[1] > 0.8 * detail[0] > 2 * detail[2]
+    assert np.array_equal(filled[vague], blurred[vague])
+
+
 def test_what_is_hidden_does_not_matter(bricks):
     mask = np.zeros(bricks.shape[:2], bool)
     mask[50:95, 80:130] = mask[20:40, 10:30] = True

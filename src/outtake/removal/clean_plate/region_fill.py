@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.frames import OBSERVED, PROPAGATED, SYNTHESISED, UNTOUCHED
-from outtake.core.types import Frame
+from outtake.core.types import Frame, Mask
 from outtake.motion.warp import Points
 from outtake.removal.clean_plate.alignment import AlignmentResult
 from outtake.removal.clean_plate.frame_buffer import BufferedFrame, Reference
@@ -28,7 +28,16 @@ from outtake.removal.clean_plate.sample_selection import (
 )
 from outtake.removal.clean_plate.seam import seam_correction
 from outtake.removal.clean_plate.tile_sampling import place_tiles
-from outtake.removal.clean_plate.uncertainty import blend_surface, uncertainty_blend
+from outtake.removal.clean_plate.uncertainty import (
+    blend_surface,
+    find_shaded,
+    uncertainty_blend,
+)
+from outtake.removal.clean_plate.wrong_detail import (
+    find_foreign,
+    measure_wrong_share,
+    smooth_wrong_detail,
+)
 
 # Samples of one pixel whose mean deviation is smaller agree.
 _AGREED_GREY = 5.0
@@ -52,9 +61,13 @@ class RegionFill:
             could vote on, bool (k, n).
         synthesised: True for pixels that are mostly a smooth surface, or were synthesised in the
             frame that they were taken over from, bool (k, n).
+        vague: True for pixels with less than half of the detail that was sampled, bool (k, n).
         drift: The error in grey levels that propagation may have accumulated, float32 (k, n).
         spread: How far the samples of every ``SPREAD_STEP``-th pixel disagree, in grey levels,
             float32 (k, m); NaN where there were not two.
+        dissent: The mean squared deviation of the samples of each tile from their medians, but for
+            the largest of each pixel, in squared grey levels, float32 (k,); NaN where there were
+            not two of a pixel.
         residual: The ring residual of the best reference in grey levels; infinite without one.
         previous: The colours of the previous frame, float32 (k, n, 3), and the tiles that it
             shows, bool (k,); None if unknown.
@@ -70,8 +83,10 @@ class RegionFill:
         self.doubted: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
         self.propagated: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
         self.synthesised: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
+        self.vague: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
         self.drift: Floats = np.zeros(self.hole.shape, np.float32)
         self.spread: Floats = np.full(self.hole[:, ::SPREAD_STEP].shape, np.nan, np.float32)
+        self.dissent: Floats = np.full(len(self.hole), np.nan, np.float32)
         self.residual = float("inf")
         self._rim_errors: tuple[Points, Floats] | None = None
         self.previous: tuple[Floats, NDArray[np.bool_]] | None = None
@@ -154,14 +169,15 @@ class RegionFill:
         rows = np.flatnonzero(wanted.any(axis=1))
         if not len(rows):
             return
-        colours, known, spread, is_doubted = collect_samples(
+        colours, known, spread, dissent, is_doubted = collect_samples(
             self.region.tiles.subset(rows), wanted[rows], alignment, order, references,
             reference_filter,
         )  # fmt: skip
         best = float(alignment.trimmed_scores.min())
         self.residual = min(self.residual, best)
         if len(rows) == len(wanted) and not self.filled.any():
-            self.colours, self.filled, self.spread = colours, known, spread
+            self.colours, self.filled = colours, known
+            self.spread, self.dissent = spread, dissent
             self.drift[known] = best
         else:
             found, columns = np.nonzero(known)
@@ -169,13 +185,15 @@ class RegionFill:
             self.filled[rows[found], columns] = True
             self.drift[rows[found], columns] = best
             self.spread[rows] = np.where(known[:, ::SPREAD_STEP], spread, self.spread[rows])
+            self.dissent[rows] = np.where(known.any(axis=1), dissent, self.dissent[rows])
         self.doubted[rows] = known & is_doubted[:, None] & self.hole[rows]
 
-    def correct_seam(self, reach_px: float, noise: float) -> None:
-        """Shift the colours towards the frame at the rim, as far as the rim was predicted.
+    def meet_rim(self, reach_px: float, height: int, noise: float) -> None:
+        """Correct what the rim shows to be wrong, and shift the colours towards the frame there.
 
         Args:
             reach_px: How far inside colours are shifted.
+            height: The height of the frame.
             noise: The noise of the frame's coding in grey levels.
         """
         rim = self._rim & self.filled
@@ -188,7 +206,7 @@ class RegionFill:
         self._rim_errors = points, errors
         still = ~self._find_moving(rows, rim[rows], errors)
         points, truth, errors = points[still], truth[still], errors[still]
-        if self._blend_uncertain(points, truth, errors, noise):
+        if self._correct_wrong(points, truth.astype(np.float32), errors, height, noise):
             errors = truth - self.colours[rows][rim[rows]][still]
         which, correction = seam_correction(self.region.tiles, points, errors, reach_px)
         self.colours[which] += correction
@@ -206,20 +224,38 @@ class RegionFill:
         moving = np.asarray((agree & rim)[rim] & foreign, bool)
         return moving if moving.mean() < _MOST_MOVING else np.zeros_like(moving)
 
-    def _blend_uncertain(
-        self, rim: Points, truth: NDArray[np.uint8], errors: Floats, noise: float
+    def _correct_wrong(
+        self, rim: Points, truth: Floats, errors: Floats, height: int, noise: float
     ) -> bool:
-        """Blend a smooth surface into the colours where the rim shows that they are wrong."""
-        corner = np.array(self.region.tiles.box[:2], np.float32)
+        """Correct the colours where the rim, or the samples themselves, show that they are wrong.
+
+        Wrong detail is smoothed, and a smooth surface is blended in where all is wrong.
+
+        Returns:
+            Whether any colour was changed.
+        """
+        tiles, shape = self.region.tiles, self.region.hole.shape
+        corner = np.array(tiles.box[:2], np.float32)
         pixels = (rim - corner).astype(np.intp).T[::-1]
-        surface = uncertainty_blend(
-            self.region, pixels, truth.astype(np.float32), errors, self.residual, noise
+        predicted = truth - errors
+        surface = uncertainty_blend(self.region, pixels, truth, errors, self.residual, noise)
+        telling = ~(find_shaded(truth, predicted) | find_foreign(errors, self.dissent))
+        wrong = measure_wrong_share(
+            pixels[:, telling], truth[telling], predicted[telling], shape, height
+        )
+        kept = np.zeros(shape, bool)
+        if surface is not None:
+            # What is synthesised has little detail as it is.
+            kept = surface[..., 3] > _SYNTHESISED_SHARE
+        is_smoothed = smooth_wrong_detail(
+            tiles, self.colours, self.filled, wrong, self.dissent, height, kept, self.vague
         )
         if surface is None:
-            return False
-        tiles, mostly = self.region.tiles, np.empty(self.filled.shape, bool)
+            return is_smoothed
+        mostly = np.empty(self.filled.shape, bool)
         blend_surface(surface, *tiles.index, tiles.side, _SYNTHESISED_SHARE, self.colours, mostly)
         self.synthesised = self.filled & mostly
+        self.vague |= self.synthesised
         return True
 
     def propagate(self, previous: PreviousFill | None, stability: float, max_drift: float) -> None:
@@ -262,8 +298,8 @@ class RegionFill:
         self.filled[rows, columns] = True
         self.synthesised[rows, columns] = True
 
-    def write_to(self, image: Frame, drift: Floats, origin: NDArray[np.uint8]) -> None:
-        """Write the colours, their drift and their origin into arrays as large as the frame.
+    def write_to(self, image: Frame, drift: Floats, origin: NDArray[np.uint8], vague: Mask) -> None:
+        """Write the colours, their drift, origin and vagueness into arrays as large as the frame.
 
         Where nothing is known, ``origin`` is UNTOUCHED.
         """
@@ -275,7 +311,7 @@ class RegionFill:
         source = np.where(self.filled, np.uint8(OBSERVED), np.uint8(UNTOUCHED))
         source[self.synthesised] = SYNTHESISED
         source[self.propagated] = PROPAGATED
-        for values, target in ((source, origin), (self.drift, drift)):
+        for values, target in ((source, origin), (self.drift, drift), (self.vague, vague)):
             box = np.zeros(self.region.hole.shape, target.dtype)
             self.region.tiles.scatter(values, box)
             np.copyto(target[inside], box[part], where=own)

@@ -247,21 +247,21 @@ class CleanPlate(Remover):
     ) -> tuple[PreviousFill, FillStatistics]:
         image = centre.image.copy()
         drift = np.zeros(centre.mask.shape, np.float32)
-        origin = np.zeros(centre.mask.shape, np.uint8)
+        origin, vague = np.zeros(centre.mask.shape, np.uint8), np.zeros_like(centre.mask)
         if not fills:
             return _keep_fill(centre, image, drift, origin), FillStatistics(origin=origin)
         for fill in fills:
             fill.propagate(previous, self._stability, self._max_drift)
         carried.carry_to(centre, fills)
         for fill in fills:
-            fill.write_to(image, drift, origin)
+            fill.write_to(image, drift, origin, vague)
         flicker = [fill.flicker_sum() for fill in fills]
         compared = sum(count for _, count in flicker)
         rim = np.sum([fill.count_rim_motion(centre, previous) for fill in fills], axis=0).tolist()
         spread = np.concatenate([fill.observed_spread() for fill in fills])
         unknown: Mask = centre.mask & (origin == UNTOUCHED)
         if unknown.any():
-            image = self._filler.fill(image, unknown)
+            image = self._filler.fill(image, unknown, vague)
             origin[unknown] = SYNTHESISED
             carried.keep(centre, image, unknown)
         statistics = FillStatistics(

@@ -18,7 +18,7 @@ STEPS_PER_GREY = 32
 @compile_loop
 def take_medians(
     samples: Shades, counts: Flags, mixed: NDArray[np.bool_], step: int, colours: Floats,
-    spread: Floats,
+    spread: Floats, dissent: Floats,
 ) -> None:  # fmt: skip
     """Take the medians of samples, and how far the samples lie from them.
 
@@ -30,10 +30,13 @@ def take_medians(
         colours: The medians in grey levels; written where there is a sample, (k, n, 3).
         spread: The mean absolute deviation of green in grey levels, NaN where there are not two
             samples; written, (k, ceil(n / step)).
+        dissent: The mean squared deviation of green at these pixels, but for the largest of each,
+            in squared grey levels, NaN where there are not two samples; written, (k,).
     """
     pixels = counts.shape[1]
     sums, scale = np.zeros(3 * pixels, np.int32), np.float32(0.5 / STEPS_PER_GREY)
     for k in range(len(samples)):
+        squares, deviations = np.float32(0), np.int64(0)
         if not mixed[k]:
             sum_middles(samples[k], np.int64(counts[k, 0]), sums)
         for i in range(pixels):
@@ -48,10 +51,19 @@ def take_medians(
             spread[k, i // step] = np.nan
             if count > 1:
                 middle = np.int32(np.rint(np.float32(0.5) * np.float32(sums[3 * i + 1])))
-                off = np.int32(0)
+                off, largest = np.int32(0), np.int32(0)
                 for j in range(count):
-                    off += abs(np.int32(samples[k, j, 3 * i + 1]) - middle)
+                    one = abs(np.int32(samples[k, j, 3 * i + 1]) - middle)
+                    off += one
+                    largest = max(largest, one)
+                    squares += np.float32(one) * np.float32(one)
+                # A single one that shows something else does not move the median.
+                squares -= np.float32(largest) * np.float32(largest)
+                deviations += count - 1
                 spread[k, i // step] = np.float32(off) / np.float32(STEPS_PER_GREY * count)
+        dissent[k] = np.nan
+        if deviations:
+            dissent[k] = squares / np.float32(STEPS_PER_GREY**2 * deviations)
 
 
 @compile_loop

@@ -59,6 +59,9 @@ class CollectedSamples(NamedTuple):
         spread: The mean absolute deviation of the samples from their median at every
             ``SPREAD_STEP``-th pixel, in grey levels, float32 (k, ceil(n / SPREAD_STEP)), NaN where
             there are not two.
+        dissent: The mean squared deviation of the samples of a tile from their medians, but for the
+            largest of each pixel, in squared grey levels, float32 (k,), NaN where there are not
+            two of a pixel.
         is_doubted: True for tiles whose samples disagree and that few references could vote on,
             bool (k,).
     """
@@ -66,6 +69,7 @@ class CollectedSamples(NamedTuple):
     colours: Floats
     known: NDArray[np.bool_]
     spread: Floats
+    dissent: Floats
     is_doubted: NDArray[np.bool_]
 
 
@@ -92,7 +96,7 @@ def collect_samples(
     """
     sampler = _TileSampler(tiles, alignment, order, references, reference_filter)
     collected = sampler.sample_tiles()
-    colours, known, spread, _ = collected
+    colours, known, spread, _, _ = collected
     known &= needed
     missing = needed & ~known
     uncovered = np.flatnonzero(missing.any(axis=1))
@@ -178,7 +182,10 @@ class _TileSampler:
         shape = found.counts.shape
         colours = np.zeros((*shape, 3), np.float32)
         spread = np.empty((shape[0], -(-shape[1] // SPREAD_STEP)), np.float32)
-        take_medians(found.values, found.counts, found.is_mixed, SPREAD_STEP, colours, spread)
+        dissent = np.empty(shape[0], np.float32)
+        take_medians(
+            found.values, found.counts, found.is_mixed, SPREAD_STEP, colours, spread, dissent
+        )
         disagree = (spread > DISPUTED_GREY).any(axis=1)
         doubtful = np.flatnonzero(disagree | (found.references < _FEW_SAMPLES))
         is_settled, is_doubted = np.ones(shape[0], bool), np.array(disagree, bool)
@@ -190,7 +197,7 @@ class _TileSampler:
             new, counts = colours[which], found.counts[which]
             replace_outvoted(found.values[which], counts, more.values, more.counts, new)
             colours[which], found.counts[which] = new, counts
-        return CollectedSamples(colours, found.counts > 0, spread, is_doubted)
+        return CollectedSamples(colours, found.counts > 0, spread, dissent, is_doubted)
 
     def outvote(self, colours: Floats, doubted: Mask) -> None:
         """Replace those colours of all tiles that are outvoted."""

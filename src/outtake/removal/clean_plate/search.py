@@ -87,7 +87,7 @@ class ReferenceSearch:
         )
         noise = measure_coding_noise(centre.brightness, centre.mask)
         for fill in fills:
-            fill.correct_seam(self.seam * height, noise)
+            fill.meet_rim(self.seam * height, height, noise)
         return fills
 
     def _sample_complementary(

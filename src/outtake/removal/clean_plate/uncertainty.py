@@ -58,7 +58,7 @@ def uncertainty_blend(
     """
     largest = min(_MAX_ERROR_GREY, _MAX_ERROR_RATIO * residual)
     squares = np.minimum(np.square(errors).mean(axis=1), np.float32(largest**2))
-    squares[_is_shaded(truth, truth - errors)] = 0
+    squares[find_shaded(truth, truth - errors)] = 0
     typical = float(np.sqrt(squares).mean()) ** 2
     growth = _VARIANCE_GROWTH * typical / (typical + min(_NOISE_GREY + noise, _MAX_NOISE_GREY) ** 2)
     surface_error = _SURFACE_VARIANCE + _CONTRAST_VARIANCE_SHARE * region.contrast**2
@@ -106,7 +106,7 @@ def blend_surface(
             mostly[k, i] = pixel[3] > limit
 
 
-def _is_shaded(truth: Floats, predicted: Floats) -> NDArray[np.bool_]:
+def find_shaded(truth: Floats, predicted: Floats) -> NDArray[np.bool_]:
     """Return which colours (m, 3) are the predicted ones in a shadow, bool (m,)."""
     ratio = (truth + 1) / np.maximum(predicted + 1, 1)
     shade = ratio.mean(axis=1)

@@ -58,8 +58,15 @@ class Exemplar(Remover):
         """Yield each frame with its hole filled."""
         return map_frames(clip, self.fill, synthesises=True)
 
-    def fill(self, image: Frame, mask: Mask) -> Frame:
-        """Return a copy of an RGB image with its masked pixels synthesised."""
+    def fill(self, image: Frame, mask: Mask, vague: Mask | None = None) -> Frame:
+        """Return a copy of an RGB image with its masked pixels synthesised.
+
+        Args:
+            image: The image.
+            mask: The mask.
+            vague: Pixels from which no pieces are copied, bool (H, W).
+        """
+        unusable = mask if vague is None else mask | vague
         filled = SmoothSurface().fill(image, mask)
         regions = [region for region in split_regions(mask, margin_px=1) if not _is_narrow(region)]
         regions.sort(key=lambda region: -np.count_nonzero(region[1]))
@@ -68,7 +75,7 @@ class Exemplar(Remover):
                 wide = _widen(crop, own.shape, mask.shape)
                 hole = np.zeros_like(mask)
                 hole[crop] = own
-                _copy_pieces(filled, wide, hole[wide], mask[wide])
+                _copy_pieces(filled, wide, hole[wide], unusable[wide])
         return filled
 
 
@@ -87,20 +94,20 @@ def _widen(crop: Crop, size: tuple[int, ...], shape: tuple[int, ...]) -> Crop:
     return rows, columns
 
 
-def _copy_pieces(image: Frame, crop: Crop, hole: Mask, mask: Mask) -> None:
+def _copy_pieces(image: Frame, crop: Crop, hole: Mask, unusable: Mask) -> None:
     """Copy pieces into a hole, in place.
 
     Args:
         image: The picture, its holes filled with smooth surfaces.
         crop: The part that is looked at.
         hole: The hole there, bool (h, w).
-        mask: All holes there: nothing is copied from them.
+        unusable: All holes there, and other pixels that nothing is copied from.
     """
     part = image[crop]
     scale = _choose_scale(hole)
     picture = np.asarray(_split_blocks(part.astype(np.float32), scale).mean(axis=(1, 3)))
     # What is added to fill the last blocks is not known.
-    known = ~np.asarray(_split_blocks(mask, scale, added=True).any(axis=(1, 3)), bool)
+    known = ~np.asarray(_split_blocks(unusable, scale, added=True).any(axis=(1, 3)), bool)
     small_hole = np.asarray(_split_blocks(hole, scale).any(axis=(1, 3)), bool)
     offsets = _find_offsets(picture, known, small_hole)
     if offsets is None:
