@@ -13,6 +13,7 @@ pytest.importorskip("starlette", reason="the extra studio is not installed")
 from outtake.core.errors import OutputError
 from outtake.refine.contours import contours_to_labelme, find_contours
 from outtake.studio import label_png
+from outtake.studio.import_masks import MaskImport
 from outtake.studio.match_masks import match_masks
 from outtake.studio.project import Project
 from outtake.studio.studio_session import StudioSession
@@ -236,6 +237,33 @@ def test_masks_of_a_folder_below_the_roots_and_of_no_other(app, session, tmp_pat
         answer = ask(app, "/api/masks/import-folder", "POST", {"path": path})
         assert answer.status == 400 and b"\n" not in answer.body, path
     assert session.project.labelled_frames() == [0]
+
+
+def test_the_page_can_ask_whether_an_import_is_at_its_end(app, session, monkeypatch):
+    def count():
+        return ask(app, "/api/masks/imports").json()["running"]
+
+    running, run = [], MaskImport.run
+
+    def run_and_count(self, lock):
+        for line in run(self, lock):
+            running.append(len(session.imports))
+            yield line
+
+    monkeypatch.setattr(MaskImport, "run", run_and_count)
+    send(app, {"shot_01.png": png(mask())})
+    assert set(running) == {1} and count() == 0
+    refused = ask(app, "/api/masks/import", "POST", b"no zip", headers=ZIP)
+    assert refused.status == 400 and count() == 0
+    (session.settings.home / "masks").mkdir()
+    (session.settings.home / "masks/shot_02.png").write_bytes(png(mask()))
+    running.clear()
+    body = {"path": str(session.settings.home / "masks")}
+    assert ask(app, "/api/masks/import-folder", "POST", body).status == 200
+    assert set(running) == {1} and count() == 0
+    assert ask(app, "/api/masks/import-folder", "POST", {"path": "none"}).status == 400
+    session.imports.add(object())
+    assert count() == 1
 
 
 def test_zips_that_lie_are_refused(app, session, tmp_path):

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,8 @@ _MOST_UNPACKED = 20
 def list_import_routes(session: StudioSession) -> list[Route]:
     """Return the routes that take masks.
 
-    The last two answer with lines of JSON: how many masks are done, at the end what became of all.
+    Those that are posted to answer with lines of JSON: how many masks are done, at the end what
+    became of all.
     """
 
     async def receive(request: Request) -> Response:
@@ -43,6 +44,9 @@ def list_import_routes(session: StudioSession) -> list[Route]:
 
     return [
         Route("/api/masks/every-frame", answer(lambda r, b: _estimate(session))),
+        Route(
+            "/api/masks/imports", answer(lambda r, b: send_json({"running": len(session.imports)}))
+        ),
         Route("/api/masks/import", say_errors(receive), methods=["POST"]),
         Route(
             "/api/masks/import-folder",
@@ -70,6 +74,7 @@ async def _receive(session: StudioSession, request: Request) -> Response:
     every = request.query_params.get("every_frame") == "1"
     folder = await run_in_threadpool(_make_folder, session.project.folder)
     with ExitStack() as cleanup:
+        cleanup.enter_context(_note_import(session))
         cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
         await receive_file(request, folder / "masks.zip", session.settings.import_mib)
         found = await run_in_threadpool(_prepare_zip, session, folder, white, every)
@@ -93,8 +98,21 @@ def _open_folder(session: StudioSession, body: dict[str, Any]) -> Response:
     folder = resolve_below(session.settings.roots, body.get("path"))
     if not folder.is_dir():
         raise ConfigError(f"{folder.name}: is no folder")
-    received = list_folder(folder, session.project.size)
-    return _stream(session, _prepare(session, received, white, every), ExitStack())
+    with ExitStack() as cleanup:
+        cleanup.enter_context(_note_import(session))
+        received = list_folder(folder, session.project.size)
+        return _stream(session, _prepare(session, received, white, every), cleanup.pop_all())
+
+
+@contextmanager
+def _note_import(session: StudioSession) -> Iterator[None]:
+    """Let the session know of an import until it ends, also where nobody waits for it."""
+    one = object()
+    session.imports.add(one)
+    try:
+        yield
+    finally:
+        session.imports.discard(one)
 
 
 def _prepare(

@@ -45,6 +45,7 @@ class StudioSession:
         masks: What its network has said of all frames.
         flow: Its labels, carried to the frames that have none.
         results: What removals have left.
+        imports: One object for each import of masks that has not ended.
         lock: Held while labels, classes or jobs are changed.
     """
 
@@ -56,6 +57,7 @@ class StudioSession:
         self.masks = NetworkMasks(project)
         self.flow = FlowPreviews(project)
         self.results = RemovalResults(project)
+        self.imports: set[object] = set()
         self.lock = threading.RLock()
         self._plate_lock = threading.Lock()
         self._find_plate = lru_cache(_KEPT_PLATES)(self._compute_plate_residual)

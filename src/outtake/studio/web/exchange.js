@@ -12,7 +12,7 @@ const EXPORTS = [
   ["training_set.zip", "Training set", "images, masks and classes.yaml, as data=folder reads them"],
 ];
 
-const LAST_MS = 300; // in which the mask that is being taken when one cancels is done
+const ASK_MS = 100, LAST_MS = 20_000; // in which the mask that is being taken when one cancels is done
 
 export class Exchange {
   // The studio is what main.js has.
@@ -176,7 +176,9 @@ export class Exchange {
   // After Cancel: what was taken until then stays.
   async #readAgain() {
     const { last, studio } = this;
-    await new Promise((go) => setTimeout(go, LAST_MS));
+    const until = performance.now() + LAST_MS;
+    do await new Promise((go) => setTimeout(go, ASK_MS));
+    while ((await askJson("masks/imports")).running && performance.now() < until);
     const { labelled } = await askJson("project");
     this.#complain(last ? `Cancelled. What was taken stays: ${labelled.length} frames are labelled now.` : "Cancelled: no mask is taken.");
     await this.#take({ labelled, frames: [...studio.frames.kept.keys()] });
