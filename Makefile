@@ -7,9 +7,9 @@ STAMP := $(VENV)/.installed
 .PHONY: help install demo studio-demo test test-full quick lint format constraints clean
 
 help:
-	@echo "make demo         train on the embedded scenes, evaluate, clean a video (2 to 4 minutes)"
+	@echo "make demo         train on the embedded scenes, evaluate, clean a video (2 to 6 minutes)"
 	@echo "make studio-demo  label, train and remove in a scripted browser (minutes; needs chromium)"
-	@echo "make test         run the test suite (6 to 10 minutes)"
+	@echo "make test         run the test suite (6 to 11 minutes)"
 	@echo "make test-full    run it with all cases of the longer proofs"
 	@echo "make quick        the tests of the parts: for the minutes between"
 	@echo "make lint         ruff, mypy --strict and the file checks of pre-commit"
