@@ -113,9 +113,9 @@ def smooth_wrong_detail(
     if not errors.any() and not wrong.any():
         return False
     sigma_px = _DETAIL_SHARE * height
-    picture = np.zeros((*wrong.shape, 4), np.float32)
-    _draw_colours(colours, known, *tiles.index, tiles.side, picture)
-    smooth = _blur(picture, sigma_px)
+    smooth = np.zeros((*wrong.shape, 4), np.float32)
+    _draw_colours(colours, known, *tiles.index, tiles.side, smooth)
+    smooth = _blur(smooth, sigma_px)
     moments = np.zeros((*wrong.shape, 3), np.float32)
     _draw_moments(colours, known, errors, *tiles.index, tiles.side, smooth, moments)
     moments = _blur(moments, _ENERGY_WIDTH * sigma_px)
